@@ -1,0 +1,89 @@
+"""Data sets: pictures with texts, labels and groups, and how they are split.
+
+A data set is one file of this folder: a frozen dataclass of settings with `load(progress) -> tuple[Pairs, Split]`.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Int64, UInt8
+from torch import Tensor
+
+from crossattack.progress import Progress
+from surrogates.texts import Text
+
+
+@dataclass(frozen=True)
+class Credit:
+    """Who drew a picture, and under which licence it may be shown."""
+
+    source: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pictures with their texts: item i is `images[i]`, `texts[i]`, `labels[i]`.
+
+    Two items are relevant to each other when they share at least one label. `groups[i]` is what an item depicts (the
+    concept, the scene): sampling, splitting and bootstrapping treat the items of one group as one.
+    """
+
+    images: UInt8[Tensor, "items channel height width"]
+    texts: Sequence[Text]
+    labels: Bool[Tensor, "items labels"]
+    groups: Int64[Tensor, "items"]
+    label_names: tuple[str, ...]
+    credits: tuple[Credit, ...] = ()  # one an item, or none at all
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, items: Int64[Tensor, "taken"]) -> "Pairs":
+        """The pairs at these positions, in this order."""
+        chosen = items.tolist()
+        return Pairs(
+            self.images[items],
+            tuple(self.texts[i] for i in chosen),
+            self.labels[items],
+            self.groups[items],
+            self.label_names,
+            tuple(self.credits[i] for i in chosen) if self.credits else (),
+        )
+
+
+@dataclass(frozen=True)
+class Split:
+    """Positions of the pairs in each role. Train is part of the database (as in DCMH); all else is disjoint.
+
+    query      pictures and texts that are attacked
+    database   what the target's owner searches in
+    train      the part of the database that the target learns from
+    attacker   the attacker's own pairs
+    held_back  pairs like the attacker's on which the referee measures the surrogate, never queried by the attacker
+    """
+
+    query: Int64[Tensor, "query"]
+    database: Int64[Tensor, "database"]
+    train: Int64[Tensor, "train"]
+    attacker: Int64[Tensor, "attacker"]
+    held_back: Int64[Tensor, "held_back"] = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+
+    def digest(self) -> str:
+        """Sixteen hexadecimal digits that two equal splits share."""
+        running = hashlib.sha256()
+        for role in fields(self):
+            running.update(role.name.encode() + getattr(self, role.name).numpy().astype("<i8").tobytes())
+        return running.hexdigest()[:16]
+
+
+class Dataset(Protocol):
+    """What a file of this folder holds: settings, and a way to the pairs."""
+
+    def load(self, progress: Progress) -> tuple[Pairs, Split]:
+        """The pairs and their split, fetched and built on first use."""
+        ...

@@ -1,0 +1,73 @@
+"""Every exception that crossattack raises on purpose.
+
+    CrossattackError
+    ├── UsageError              what was asked for cannot be: exit code 2
+    │   ├── UnknownName         no plugin of that name
+    │   ├── ConfigError         a key or a value of a configuration
+    │   └── MissingDependency   an optional package or program is not installed
+    ├── BudgetRefused           the budget does not cover what was asked: exit code 3
+    ├── LedgerError             the ledger cannot be opened, or is not the one that was expected
+    ├── DataError               a data set cannot be fetched, read or split as asked
+    └── TargetError             a target refuses, or its file is damaged
+
+A message says what was wanted, what was got and what to do, in one line; the command line prints it and nothing else.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class CrossattackError(Exception):
+    """The root of the tree."""
+
+    exit_code = 1
+
+
+class UsageError(CrossattackError):
+    """What was asked for cannot be."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A key or a value of a configuration is not one that exists."""
+
+
+class MissingDependency(UsageError):
+    """An optional package or program is not installed; the message says which command gets it."""
+
+
+class UnknownName(UsageError):
+    """No plugin of that name; the message lists the choices and names the nearest."""
+
+    def __init__(self, kind: str, name: str, choices: Iterable[str]) -> None:
+        self.kind, self.name, self.choices = kind, name, tuple(choices)
+        super().__init__(f"no {kind} is called {name!r}{nearest(name, self.choices)}; choose one of {', '.join(self.choices)}.")
+
+
+class BudgetRefused(CrossattackError):
+    """More queries were wanted than are left; nothing was sent and nothing was charged."""
+
+    exit_code = 3
+
+    def __init__(self, wanted: int, left: int, of: int, what: str = "`budget`") -> None:
+        self.wanted, self.left, self.of = wanted, left, of
+        super().__init__(f"{wanted} queries wanted, {left} of {of} left; nothing was sent. Ask for fewer or raise {what}.")
+
+
+class LedgerError(CrossattackError):
+    """The ledger cannot be opened, or is not the one that was expected."""
+
+
+class DataError(CrossattackError):
+    """A data set cannot be fetched, read or split as asked."""
+
+
+class TargetError(CrossattackError):
+    """A target refuses, or its file is damaged."""
+
+
+def nearest(name: str, choices: Iterable[str]) -> str:
+    """ " (did you mean 'aach'?)", or nothing when no choice is near."""
+    close = get_close_matches(name, list(choices), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
