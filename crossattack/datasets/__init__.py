@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Protocol
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
@@ -36,14 +35,14 @@ class Pairs:
     images: UInt8[Tensor, "items channel height width"]
     texts: Sequence[Text]
     labels: Bool[Tensor, "items labels"]
-    groups: Int64[Tensor, "items"]
+    groups: Int64[Tensor, " items"]
     label_names: tuple[str, ...]
     credits: tuple[Credit, ...] = ()  # one an item, or none at all
 
     def __len__(self) -> int:
         return len(self.texts)
 
-    def take(self, items: Int64[Tensor, "taken"]) -> "Pairs":
+    def take(self, items: Int64[Tensor, " taken"]) -> "Pairs":
         """The pairs at these positions, in this order."""
         chosen = items.tolist()
         return Pairs(
@@ -67,11 +66,11 @@ class Split:
     held_back  pairs like the attacker's on which the referee measures the surrogate, never queried by the attacker
     """
 
-    query: Int64[Tensor, "query"]
-    database: Int64[Tensor, "database"]
-    train: Int64[Tensor, "train"]
-    attacker: Int64[Tensor, "attacker"]
-    held_back: Int64[Tensor, "held_back"] = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    query: Int64[Tensor, " query"]
+    database: Int64[Tensor, " database"]
+    train: Int64[Tensor, " train"]
+    attacker: Int64[Tensor, " attacker"]
+    held_back: Int64[Tensor, " held_back"] = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
 
     def digest(self) -> str:
         """Sixteen hexadecimal digits that two equal splits share."""

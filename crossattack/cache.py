@@ -1,0 +1,45 @@
+"""The user's cache folder, and files that are either whole or absent.
+
+What is fetched, built or trained once for this machine lies in `~/.cache/crossattack` (`XDG_CACHE_HOME` and
+`CROSSATTACK_CACHE` are respected), never in the tree.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock
+
+
+def cache_folder(*parts: str) -> Path:
+    """The folder for these parts, made when it is not there: `cache_folder("targets")`."""
+    root = os.environ.get("CROSSATTACK_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crossattack"
+    folder = Path(root, *parts)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` to write to; renamed to `path` at the end, removed when anything fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with open(temporary, "rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def built_once(path: Path) -> Iterator[bool]:
+    """Under a file lock: True where `path` has yet to be built by the caller, False where it is there already."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        yield not path.exists()
