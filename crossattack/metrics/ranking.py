@@ -1,0 +1,176 @@
+"""Ranking: how well Hamming distance brings relevant items to the front, whatever the order of ties.
+
+A code of K bits has K + 1 distances, so thousands of items tie, and the order of ties alone moves mAP by several points
+(at 16 bits by ten). The number to quote is therefore the expectation over all orders of the ties, which has a closed form
+in a histogram: how many items, and how many relevant ones, lie at each distance. Nothing is sorted.
+
+    expected   every order of the ties is as likely as any other: the default
+    stable     ties in the order of the database, as a stable sort leaves them (MATLAB, DCMH)
+    best       relevant items first in every tie
+    worst      relevant items last in every tie
+
+A query with nothing relevant has no average precision: it is NaN, it is left out of every mean, and `QueryMean` says how
+many were. Queries go one by one, the database in tiles: beyond the relevance matrix, memory is that of the histogram.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int8, Int64
+from numpy import ndarray
+from torch import Tensor
+
+from crossattack.codes import differing, pack, pack_bits
+from crossattack.errors import UnknownName, UsageError
+
+TieOrder: TypeAlias = Literal["expected", "stable", "best", "worst"]
+Relevance: TypeAlias = Bool[ndarray, "queries items"]
+TILE = 1 << 16  # items of the database at work at a time: their words stay in the processor's cache
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What lies at each distance from each query: `items[q, d]` items, of which `relevant[q, d]` are relevant."""
+
+    items: Int64[ndarray, "queries levels"]
+    relevant: Int64[ndarray, "queries levels"]
+
+
+@dataclass(frozen=True)
+class QueryMean:
+    """A mean over the queries that have a value; None when none has. `left_out` have nothing relevant to be found."""
+
+    value: float | None
+    scored: int
+    left_out: int
+
+
+def share_a_label(query_labels: Bool[Tensor, "queries labels"], database_labels: Bool[Tensor, "items labels"]) -> Relevance:
+    """Relevance as the field has it: two items are relevant to each other when they share at least one label."""
+    queries, database = (pack_bits(labels.cpu().numpy()).view(np.uint32) for labels in (query_labels, database_labels))
+    columns = np.ascontiguousarray(database.T[: -(-query_labels.shape[1] // 32)])  # words that hold labels
+    shared = np.zeros((len(queries), len(database)), np.bool_)
+    for row, query in zip(shared, queries, strict=True):
+        for word, column in zip(query, columns, strict=False):
+            row |= (column & word) != 0
+    return shared
+
+
+def levels(query_codes: Int8[Tensor, "queries bits"], database_codes: Int8[Tensor, "items bits"], relevant: Relevance) -> Levels:
+    """The histogram that every order-free metric is read from, counted in one pass over the distances."""
+    queries, columns = pack(query_codes), np.ascontiguousarray(pack(database_codes).T)
+    width = 2 * (query_codes.shape[1] + 1)
+    counts = np.zeros((len(queries), width), np.int64)  # at 2 d the items that are not relevant, at 2 d + 1 those that are
+    for first in range(0, len(database_codes), TILE):
+        tile = slice(first, first + TILE)
+        for count, query, is_relevant in zip(counts, queries, relevant[:, tile], strict=True):
+            keys = differing(query, columns[:, tile])
+            keys <<= 1
+            keys |= is_relevant
+            count += np.bincount(keys, minlength=width)
+    return Levels(items=counts[:, ::2] + counts[:, 1::2], relevant=counts[:, 1::2])
+
+
+def average_precision(
+    query_codes: Int8[Tensor, "queries bits"],
+    database_codes: Int8[Tensor, "items bits"],
+    relevant: Relevance,
+    ties: TieOrder = "expected",
+) -> Float64[ndarray, " queries"]:
+    """Average precision of each query over the whole database (AP@all), in [0, 1]; NaN where nothing is relevant.
+
+    AP is the mean, over the relevant items, of the share of relevant items among those ranked up to it. Let a distance
+    hold n items, r of them relevant, behind N items of which R are relevant. In a random order its i-th place holds a
+    relevant item with probability r / n, and then R + 1 + (i - 1)(r - 1) / (n - 1) relevant items up to there, so with
+    b = (r - 1) / (n - 1) and the harmonic numbers H the distance adds in expectation
+
+        r / n * sum_i (R + 1 + (i - 1) b) / (N + i)  =  r / n * (b n + (R + 1 - b - b N) (H[N + n] - H[N]))
+
+    Paper: Frank McSherry, Marc Najork, Computing Information Retrieval Performance Measures Efficiently in the Presence
+    of Tied Scores, ECIR 2008; for hashing Kun He, Fatih Cakir, Sarah Adel Bargal, Stan Sclaroff, Hashing as Tie-Aware
+    Learning to Rank, CVPR 2018.
+    """
+    if ties not in get_args(TieOrder):
+        raise UnknownName("order of ties", ties, get_args(TieOrder))
+    if ties == "stable":
+        return _stable_average_precision(query_codes, database_codes, relevant)
+    return levels_average_precision(levels(query_codes, database_codes, relevant), ties)
+
+
+def mean_average_precision(
+    query_codes: Int8[Tensor, "queries bits"],
+    database_codes: Int8[Tensor, "items bits"],
+    relevant: Relevance,
+    ties: TieOrder = "expected",
+) -> QueryMean:
+    """mAP@all: `average_precision` over the queries that have something relevant."""
+    return mean_over_queries(average_precision(query_codes, database_codes, relevant, ties))
+
+
+def mean_over_queries(per_query: Float64[ndarray, " queries"]) -> QueryMean:
+    """The mean of the queries that are not NaN, and how many are."""
+    scored = per_query[~np.isnan(per_query)]
+    return QueryMean(float(scored.mean()) if len(scored) else None, len(scored), len(per_query) - len(scored))
+
+
+def random_average_precision(relevant_counts: Int64[ndarray, " queries"], items: int) -> Float64[ndarray, " queries"]:
+    """The floor: exactly what a random ranking of the database scores, which is one tie of everything.
+
+    With r of n items relevant and b = (r - 1) / (n - 1): (b n + (1 - b) H[n]) / n, a little above the share r / n.
+    """
+    return levels_average_precision(Levels(items=np.full((len(relevant_counts), 1), items), relevant=relevant_counts[:, None]))
+
+
+def precision_at(
+    k: int, query_codes: Int8[Tensor, "queries bits"], database_codes: Int8[Tensor, "items bits"], relevant: Relevance
+) -> Float64[ndarray, " queries"]:
+    """Expected share of relevant items among the k nearest, over random orders of the ties; 0 where nothing is relevant.
+
+    A tie of n items of which m fit into the first k brings r m / n relevant ones in. A database of fewer than k items
+    leaves places empty, and they count as misses (as in TREC).
+    """
+    if k < 1:
+        raise UsageError(f"precision at k wants k of at least 1, got {k}.")
+    found = levels(query_codes, database_codes, relevant)
+    fit = np.clip(k - _before(found.items), 0, found.items)
+    hits: Float64[ndarray, " queries"] = (found.relevant * fit / np.maximum(found.items, 1)).sum(axis=1)
+    return hits / k
+
+
+def levels_average_precision(found: Levels, ties: Literal["expected", "best", "worst"] = "expected") -> Float64[ndarray, " queries"]:
+    """`average_precision` from its histogram. A run of m relevant items behind N items of which R are relevant adds
+    sum_j (R + j) / (N + j) = m + (R - N) (H[N + m] - H[N]): behind the tie's others in the worst order, before them in the best.
+    """
+    n, r = found.items, found.relevant  # (queries, levels)
+    before, hits = _before(n), _before(r)
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n.sum(axis=1).max(initial=0) + 1))])
+    if ties == "expected":
+        b = (r - 1) / np.maximum(n - 1, 1)
+        added = r / np.maximum(n, 1) * (b * n + (hits + 1 - b - b * before) * (harmonic[before + n] - harmonic[before]))
+    else:
+        start = before if ties == "best" else before + n - r
+        added = r + (hits - start) * (harmonic[start + r] - harmonic[start])
+    with np.errstate(invalid="ignore"):
+        average: Float64[ndarray, " queries"] = added.sum(axis=1) / r.sum(axis=1)  # 0 / 0 = NaN where nothing is relevant
+    return average
+
+
+def _stable_average_precision(
+    query_codes: Int8[Tensor, "queries bits"], database_codes: Int8[Tensor, "items bits"], relevant: Relevance
+) -> Float64[ndarray, " queries"]:
+    """AP with ties in the order of the database. It needs the ranks, so it sorts: a radix sort, as distances are small."""
+    columns = np.ascontiguousarray(pack(database_codes).T)
+    average = np.full(len(query_codes), np.nan)
+    for query, (code, is_relevant) in enumerate(zip(pack(query_codes), relevant, strict=True)):
+        order = np.argsort(differing(code, columns), kind="stable")
+        ranks = np.flatnonzero(is_relevant[order]) + 1
+        if len(ranks):
+            average[query] = np.mean(np.arange(1, len(ranks) + 1) / ranks)
+    return average
+
+
+def _before(counts: Int64[ndarray, "queries levels"]) -> Int64[ndarray, "queries levels"]:
+    """How much lies at smaller distances."""
+    smaller: Int64[ndarray, "queries levels"] = np.cumsum(counts, axis=1) - counts
+    return smaller
