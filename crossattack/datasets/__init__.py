@@ -6,7 +6,7 @@ A data set is one file of this folder: a frozen dataclass of settings with `load
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Int64, UInt8
@@ -80,6 +80,7 @@ class Split:
         return running.hexdigest()[:16]
 
 
+@runtime_checkable
 class Dataset(Protocol):
     """What a file of this folder holds: settings, and a way to the pairs."""
 
