@@ -6,7 +6,7 @@ pictures come in [0, 1], texts as people send them. A file of this folder is a f
 """
 
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
@@ -23,6 +23,7 @@ class Similarity(Enum):
     SCORES = "scores"
 
 
+@runtime_checkable
 class Target(Protocol):
     """The system under test. Its outputs carry gradients; who may see those is the threat model's business."""
 

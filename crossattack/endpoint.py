@@ -1,0 +1,74 @@
+"""Endpoints: the far side of the oracle, where items go and answers come from.
+
+A target in this process is one (`oracle.LocalEndpoint`), a service behind HTTP is another. Both say their terms before they
+are asked anything, and both may fail item by item: what failed stays in doubt in the ledger and is sent again, under
+the same idempotency key, when it is asked for again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+import numpy as np
+from jaxtyping import UInt8
+from torch import Tensor
+
+from crossattack.errors import TargetError
+from crossattack.ledger import Modality
+from surrogates.texts import Texts
+
+Images: TypeAlias = UInt8[Tensor, "items 3 height width"]
+
+
+class Reveals(Enum):
+    """What an answer shows. `Reveals("codes").sentence` says it to a person."""
+
+    CODES = "codes", "the K bits of the item, each -1 or +1"
+    RANKING = "ranking", "the ids of the top k of the target's own database, in the target's order"
+    FEATURES = "features", "the item's feature, as the target computes it"
+    SCORES = "scores", "one score a class"
+
+    sentence: str
+
+    def __new__(cls, word: str, sentence: str) -> "Reveals":
+        member = object.__new__(cls)
+        member._value_, member.sentence = word, sentence
+        return member
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What an endpoint says of itself before it is asked anything."""
+
+    digest: str  # of its target; a ledger is one target's
+    reveals: Reveals
+    dim: int  # bits of a code, length of a feature
+    batch_size: int  # items a request may hold
+    takes_bags: bool  # bags of words are feature space, which nobody can send to a service
+
+
+@dataclass(frozen=True)
+class Request:
+    """Items to be answered, each with the key under which a service may recognise that it has answered it before."""
+
+    modality: Modality
+    items: Images | Texts
+    idempotency_keys: tuple[str, ...]
+
+
+Reply: TypeAlias = Sequence[np.ndarray[Any, np.dtype[Any]] | TargetError]  # an answer of length `dim` an item, or what went wrong
+
+
+@runtime_checkable
+class Endpoint(Protocol):
+    """Where requests go."""
+
+    @property
+    def terms(self) -> Terms:
+        """What it says of itself."""
+        ...
+
+    def answer(self, request: Request) -> Reply:
+        """One answer or one failure an item, in order. Raises where the whole request failed."""
+        ...
