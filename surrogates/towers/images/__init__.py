@@ -1,0 +1,1 @@
+"""Picture networks, one file each."""

@@ -1,0 +1,29 @@
+"""A small convolutional network from scratch, for tests and for machines in a hurry."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from surrogates.towers._weights import load_into
+
+
+class Convnet(nn.Module):
+    """Four strided 3x3 convolutions with batch normalisation, pooled to 256 features; for pictures of any size."""
+
+    features = 256
+    own_weights = "none"
+
+    def __init__(self, weights: str = "none") -> None:
+        super().__init__()
+        if weights == "default":
+            raise ValueError("convnet has no weights of its own: `weights` is none or a path")
+        layers: list[nn.Module] = []
+        for inputs, outputs in ((3, 32), (32, 64), (64, 128), (128, 256)):
+            layers += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+        self.layers = nn.Sequential(*layers)
+        if weights != "none":
+            load_into(self, weights)
+
+    def forward(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items features"]:
+        maps = self.layers(images * 2 - 1)  # (items, 256, height / 16, width / 16)
+        return (maps.mean((2, 3)) + maps.amax((2, 3))) / torch.tensor(2.0)  # type: ignore[no-any-return]
