@@ -5,7 +5,7 @@ What is fetched, built or trained once for this machine lies in `~/.cache/crossa
 """
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,9 +25,7 @@ def cache_folder(*parts: str) -> Path:
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` to write to; renamed to `path` at the end, removed when anything fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         yield temporary
         with open(temporary, "rb") as written:
@@ -38,8 +36,15 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def built_once(path: Path) -> Iterator[bool]:
-    """Under a file lock: True where `path` has yet to be built by the caller, False where it is there already."""
+def locked(path: Path) -> Iterator[None]:
+    """One process at a time works on `path`; the others wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
+        yield
+
+
+@contextmanager
+def built_once(path: Path) -> Iterator[bool]:
+    """Under the lock: True where `path` has yet to be built by the caller, False where it is there already."""
+    with locked(path):
         yield not path.exists()

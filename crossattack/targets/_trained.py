@@ -1,0 +1,114 @@
+"""Targets that are trained on first use and kept for this machine.
+
+A trained network lies in the cache folder under a digest of what made it: the recipe's name, fields and version, and the
+bytes it learned from. Beside it lies a manifest with its sha256; a damaged file is refused and trained again.
+"""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from crossattack.cache import cache_folder, locked, whole_file
+from crossattack.codes import harden
+from crossattack.datasets import Pairs
+from crossattack.datasets._store import digest
+from crossattack.encoding import encode
+from crossattack.metrics.ranking import mean_average_precision, share_a_label
+from crossattack.targets import Similarity
+from surrogates.network import HashingNetwork, from_file, to_bytes
+from surrogates.texts import Texts
+
+log = logging.getLogger("crossattack")
+
+
+@dataclass(frozen=True)
+class HashingTarget:
+    """A hashing network as a target: relaxed codes, compared by Hamming distance once hardened."""
+
+    network: HashingNetwork
+    digest: str
+    facts: dict[str, Any]  # what its manifest says: recipe, validation, seconds of training
+
+    @property
+    def dim(self) -> int:
+        return self.network.bits
+
+    @property
+    def similarity(self) -> Similarity:
+        return Similarity.HAMMING
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Words that its bags of words know; what a white box sees of them."""
+        return self.network.vocabulary
+
+    def encode_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items dim"]:
+        return self.network.encode_images(images)
+
+    def encode_texts(self, texts: Texts) -> Float[Tensor, "items dim"]:
+        return self.network.encode_texts(texts)
+
+
+def trained(
+    name: str, recipe: Any, version: int, train: Pairs, device: str, fit: Callable[[], tuple[HashingNetwork, dict[str, Any]]]
+) -> HashingTarget:
+    """The target of this recipe and these pairs: from the cache, or made by `fit` and then cached.
+
+    recipe: the plugin's frozen dataclass. version: raised whenever the code of the recipe changes what it makes.
+    fit: trains and returns the network with facts worth keeping (validation figures).
+    """
+    made_of = {"name": name, "version": version, "recipe": asdict(recipe), "data": digest(train)}
+    key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
+    path = cache_folder("targets") / f"{name}-{key}.safetensors"
+    with locked(path):
+        manifest = _manifest(path)
+        if manifest is None:
+            began = time.monotonic()
+            network, facts = fit()
+            content = to_bytes(network)
+            manifest = {**made_of, "sha256": hashlib.sha256(content).hexdigest(), **facts, "seconds": round(time.monotonic() - began, 1)}
+            with whole_file(path) as file:
+                file.write_bytes(content)
+            with whole_file(path.with_suffix(".json")) as file:
+                file.write_text(json.dumps(manifest, indent=1))
+    return HashingTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
+
+
+def _manifest(path: Path) -> dict[str, Any] | None:
+    """The manifest of a sound file; None, and a line in the log where there was something, for anything else."""
+    if not path.exists():
+        return None
+    try:
+        manifest: dict[str, Any] = json.loads(path.with_suffix(".json").read_text())
+        if hashlib.sha256(path.read_bytes()).hexdigest() == manifest["sha256"]:
+            return manifest
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    log.warning("%s does not match its manifest and is not used: training again.", path.name)
+    return None
+
+
+def validation_slice(pairs: Pairs, rng: np.random.Generator) -> tuple[Pairs, Pairs]:
+    """Nine tenths of the pairs to learn from and the rest to choose the epoch on; no group is in both."""
+    groups, members = np.unique(pairs.groups.numpy(), return_inverse=True)
+    held = torch.from_numpy(rng.permutation(len(groups))[: max(1, len(groups) // 10)])
+    validation = torch.isin(torch.from_numpy(members), held)
+    return pairs.take(torch.nonzero(~validation).flatten()), pairs.take(torch.nonzero(validation).flatten())
+
+
+def validate(network: HashingNetwork, pairs: Pairs, device: str) -> tuple[float, float]:
+    """mAP within these pairs, image_to_text and text_to_image; 0 where nothing is relevant to anything."""
+    images = harden(encode(network, "images", pairs.images, device=device))
+    texts = harden(encode(network, "texts", pairs.texts, device=device))
+    relevant = share_a_label(pairs.labels, pairs.labels)
+    return (mean_average_precision(images, texts, relevant).value or 0.0, mean_average_precision(texts, images, relevant).value or 0.0)
