@@ -1,0 +1,74 @@
+"""Validity checks: what must hold for a run's figures to mean what they say."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import torch
+
+from crossattack.datasets import Pairs, Split
+
+TOLERANCE = 0.02  # of mAP, for comparisons of two attacks on the same items
+
+
+@dataclass(frozen=True)
+class Check:
+    """One claim, whether it holds (None: not measurable here), and the figures it rests on."""
+
+    name: str
+    ok: bool | None
+    detail: str
+
+
+def run_checks(results: dict[str, Any], pairs: Pairs, split: Split) -> list[Check]:
+    """All checks that part of a run can answer, in the order a reader would ask."""
+    return [*_budget(results["budget"]), *_inside(results), *_strength(results["directions"]), *_leaks(pairs, split), *_nulls(results)]
+
+
+def _budget(bill: dict[str, Any]) -> Iterator[Check]:
+    sums = bill["spent"] == bill["images"] + bill["texts"] == sum(bill["phases"].values())
+    yield Check("budget kept", sums and bill["spent"] <= bill["cap"], f"{bill['spent']} of {bill['cap']} queries, phases {bill['phases']}")
+
+
+def _inside(results: dict[str, Any]) -> Iterator[Check]:
+    eps, reached = results["threat_model"]["eps"], results["distortion"]["images"]["linf_max"]
+    if eps is not None and reached is not None:
+        detail = f"largest change of a pixel {reached:.5f}, eps {eps:.5f}; of the pictures read back from the file"
+        yield Check("pictures inside eps", reached <= eps + 1e-9, detail)
+
+
+def _strength(directions: dict[str, Any]) -> Iterator[Check]:
+    for direction, found in directions.items():
+        scores = found["map"]
+        if None in (scores["clean"], scores["attacked"], scores["noise"], scores["ceiling"]):
+            continue
+        lost = {name: scores["clean"] - scores[name] for name in ("noise", "attacked", "ceiling")}
+        losses = f"mAP lost: noise {lost['noise']:.3f}, attack {lost['attacked']:.3f}, ceiling {lost['ceiling']:.3f}"
+        yield Check(f"{direction}: the ceiling is above the attack", lost["ceiling"] >= lost["attacked"] - TOLERANCE, losses)
+        yield Check(f"{direction}: noise does far less than the attack", lost["noise"] <= lost["attacked"] / 2, losses)
+        entropy = found["metrics"]["code_entropy"]["clean"]
+        yield Check(f"{direction}: clean codes use their bits", entropy > 0.5, f"mean entropy of a bit {entropy:.2f} of 1")
+
+
+def _leaks(pairs: Pairs, split: Split) -> Iterator[Check]:
+    roles = {role: getattr(split, role) for role in ("query", "database", "attacker", "held_back")}
+    shared = [
+        f"{one} and {other}"
+        for one, other in combinations(roles, 2)
+        if torch.isin(pairs.groups[roles[one]], pairs.groups[roles[other]]).any()
+    ]
+    detail = f"shared by {', '.join(shared)}" if shared else "query, database, attacker and held-back pairs share no group"
+    yield Check("no group in two roles", not shared, detail)
+
+
+def _nulls(results: dict[str, Any]) -> Iterator[Check]:
+    for direction, found in results["directions"].items():
+        if found["success"]["attacker"] is None:
+            detail = "the attack asked the target nothing about the attacked items, so its own view of success is null"
+            yield Check(f"{direction}: attacker's success", None, detail)
+        if found["recovered_ci95"] is None:
+            detail = "the ceiling does no damage in some resample, or there is one group: no interval"
+            yield Check(f"{direction}: interval of recovered", None, detail)
+    if not results["distortion"]["texts"]["realisable"]:
+        yield Check("texts can be typed", False, "an additive change of a bag of words is feature space: nobody can send it to a service")

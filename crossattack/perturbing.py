@@ -1,0 +1,71 @@
+"""Attacked items, condition by condition: clean, noise, attacked, ceiling; batch by batch, each a checkpoint."""
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TypeAlias
+
+import h5py
+
+from crossattack import items as storage
+from crossattack.attacks import Attack, AttackContext, Items, Perturbed, Pictures, Status, Words
+from crossattack.attacks.noise import Noise
+from crossattack.cache import whole_file
+from crossattack.ledger import Modality
+from surrogates.texts import Texts
+
+BATCH = 100  # attacked items perturbed at a time
+Condition: TypeAlias = Mapping[Modality, Perturbed]
+
+
+def untouched(items: Items) -> Perturbed:
+    """The items as they are: the clean condition."""
+    return Perturbed(items, (Status.UNVERIFIED,) * len(items.ids))
+
+
+def noise_like(attack: Attack) -> Noise:
+    """The control of an attack: noise of the same radii, where the attack has any."""
+    radii = {field.name for field in fields(Noise)}
+    return Noise(**{field.name: getattr(attack, field.name) for field in fields(attack) if field.name in radii})
+
+
+def perturb_all(name: str, attack: Attack, context: AttackContext, clean: Condition) -> Condition:
+    """What the attack makes of all clean items, by modality.
+
+    Batches that an interrupted run finished are read back from `checkpoints/<name>`; the attack is fitted all the same,
+    which costs nothing where its answers and surrogates are there already.
+    """
+    perturb = attack.fit(context)
+    changed: dict[Modality, Perturbed] = {}
+    with context.progress.stage(f"perturbing: {name}", sum(len(one.items.ids) for one in clean.values())) as tick:
+        for modality, untouched in clean.items():
+            batches = []
+            for start in range(0, len(untouched.items.ids), BATCH):
+                path = context.folder / "checkpoints" / name / f"{modality}-{start:06d}.h5"
+                if not path.exists():
+                    storage.save(path, perturb(_slice(untouched.items, start)))
+                batches.append(storage.load(path))
+                tick(len(batches[-1].items.ids), modality)
+            changed[modality] = storage.join(batches)
+    return changed
+
+
+def kept(path: Path, conditions: Mapping[str, Condition]) -> dict[str, Condition]:
+    """Write all conditions to one file and read them back: what is judged is what the file holds."""
+    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+        for name, condition in conditions.items():
+            for modality, perturbed in condition.items():
+                storage.write(file.create_group(f"{name}/{modality}"), perturbed)
+    with h5py.File(path) as file:
+        return {
+            name: {modality: storage.read(file[f"{name}/{modality}"]) for modality in condition} for name, condition in conditions.items()
+        }
+
+
+def _slice(items: Items, start: int) -> Items:
+    here = slice(start, start + BATCH)
+    values: Texts
+    if isinstance(items, Pictures):
+        return Pictures(items.ids[here], items.values[here])
+    values = items.values[here]
+    return Words(items.ids[here], values)

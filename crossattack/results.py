@@ -1,0 +1,150 @@
+"""results.json: the contract that scripts read, schema 1.
+
+Keys may be added without a new schema number. Null means not measurable here; `checks` says why.
+"""
+
+import json
+import platform
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from crossattack.attacks import Pictures, Words
+from crossattack.attacks._descent import as_bags
+from crossattack.cache import whole_file
+from crossattack.checks import run_checks
+from crossattack.config import RunConfig
+from crossattack.datasets import Pairs, Split
+from crossattack.evaluation import Ranking
+from crossattack.ledger import Ledger
+from crossattack.metrics.perceptual import distortion
+from crossattack.perturbing import Condition
+from crossattack.targets import Target
+from surrogates.texts import Bags, Texts, words_of
+
+SCHEMA = 1
+PACKAGES = ("crossattack", "torch", "torchvision", "transformers", "numpy", "scipy", "h5py", "safetensors")
+
+
+@dataclass
+class Clock:
+    """Seconds by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.seconds[stage] = round(time.monotonic() - began, 2)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run knows at its end."""
+
+    config: RunConfig
+    pairs: Pairs
+    split: Split
+    target: Target
+    ledger: Ledger
+    conditions: Mapping[str, Condition]
+    rankings: Mapping[str, Ranking]
+    directions: dict[str, dict[str, Any]]
+    surrogates: list[dict[str, Any]]
+
+
+def assemble(evidence: Evidence, started: datetime, clock: Clock, path: Path) -> dict[str, Any]:
+    """Put results.json together, check it, write it whole."""
+    config, split = evidence.config, evidence.split
+    results: dict[str, Any] = {
+        "schema": SCHEMA,
+        "name": config.name,
+        "seed": config.seed,
+        "config": config.resolved(),
+        "versions": {**{name: version(name) for name in PACKAGES}, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version},
+        "started": started.isoformat(timespec="seconds"),
+        "seconds": {},
+        "dataset": {
+            "name": config.data.name,
+            "pairs": len(evidence.pairs),
+            **{role: len(getattr(split, role)) for role in ("query", "database", "train", "attacker", "held_back")},
+            "split_digest": split.digest(),
+        },
+        "target": {"name": config.target.name, "dim": evidence.target.dim, "digest": evidence.target.digest},
+        "threat_model": threat_model(evidence),
+        "budget": bill(evidence.ledger),
+        "directions": evidence.directions,
+        "distortion": changes(evidence.conditions["clean"], evidence.conditions["attacked"]),
+        "surrogates": evidence.surrogates,
+        "checks": [],
+    }
+    results["checks"] = [asdict(check) for check in run_checks(results, evidence.pairs, split)]
+    results["seconds"] = {**clock.seconds, "total": round(time.monotonic() - clock.began, 2)}
+    with whole_file(path) as file:
+        file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    written: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return written
+
+
+def threat_model(evidence: Evidence) -> dict[str, Any]:
+    """What the attacker sees, may change, and knows beforehand.
+
+    `family_known`: a surrogate has the target's own picture network; with "own" or equal weights also its ImageNet start.
+    `vocabulary_known`: a surrogate's words are all the target's; they come from the attacker's own pairs.
+    """
+    config = evidence.config
+    attack, target, recipe = config.attack.plugin, config.target.plugin, config.surrogate.plugin
+    uses_surrogate = bool(evidence.surrogates)
+    return {
+        "reveals": config.oracle.reveals,
+        "top_k": None,
+        "white_box": config.oracle.white_box,
+        "eps": getattr(attack, "eps", None),
+        "norm": "linf",
+        "text": {"change": "additive bag of words", "eps": getattr(attack, "text_eps", None), "realisable": False},
+        "family_known": uses_surrogate and recipe.image_tower == getattr(target, "image_tower", None),
+        "start_known": uses_surrogate
+        and (recipe.image_tower, recipe.weights) == (getattr(target, "image_tower", None), getattr(target, "weights", None))
+        and recipe.weights != "none",
+        "vocabulary_known": False,
+    }
+
+
+def bill(ledger: Ledger) -> dict[str, Any]:
+    """Both accounts: the attacker's in full, the referee's as one number."""
+    attacker, referee = ledger.bill("attacker"), ledger.bill("referee")
+    return {**asdict(attacker), "evaluation": referee.spent, "ledger_digest": ledger.digest()}
+
+
+def changes(clean: Condition, attacked: Condition) -> dict[str, Any]:
+    """How far the attack moved pictures and texts."""
+    moved: dict[str, Any] = {}
+    for modality, perturbed in attacked.items():
+        before, after = clean[modality].items, perturbed.items
+        if isinstance(before, Pictures) and isinstance(after, Pictures):
+            moved[modality] = distortion(before.values, after.values)
+        elif isinstance(before, Words) and isinstance(after, Words):
+            moved[modality] = {"realisable": perturbed.realisable, **text_distortion(before.values, after.values)}
+    return moved
+
+
+def text_distortion(clean: Texts, changed: Texts) -> dict[str, Any]:
+    """How far texts moved. Bags of words: largest and mean change of weights, words moved. Texts: how many were edited."""
+    if not isinstance(changed, Bags):
+        assert not isinstance(clean, Bags), "texts as people send them"
+        return {"edited": sum(words_of(before) != words_of(after) for before, after in zip(clean, changed, strict=True))}
+    before = as_bags(clean, changed.words)
+    change = (changed.weights - before.weights).abs()
+    return {
+        "weight_linf": float(change.max()) if change.numel() else 0.0,
+        "weight_l1": float(change.sum(1).mean()),
+        "words_moved": float((change > 0).sum(1).double().mean()),
+    }
