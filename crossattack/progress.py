@@ -12,11 +12,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Protocol, TextIO, TypeAlias
+from typing import Protocol, TextIO, TypeAlias, runtime_checkable
 
 Tick: TypeAlias = Callable[[int, str], None]  # how many more are done, and what there is to say about it
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Where stages are announced."""
 

@@ -1,0 +1,89 @@
+"""Checks that need more than one setting, or the machine: made before anything is written, trained or spent."""
+
+import re
+from typing import Any
+
+from crossattack._config_section import Section, known_fields
+from crossattack.errors import UnknownName, nearest
+from crossattack.registry import ATTACKS, IMAGE_TOWERS, TEXT_TOWERS
+
+STARTS = ("own", "none", "default")
+
+
+def device_problem(device: str) -> str | None:
+    """Why this machine cannot run on `device`; None where it can."""
+    if device in ("auto", "cpu"):
+        return None
+    import torch
+
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if int(device.partition(":")[2] or 0) < found:
+        return None
+    return f"{device} wanted, {found or 'no'} GPU{'s' * (found > 1)} got; the nearest is {'cuda:' + str(found - 1) if found else 'cpu'}."
+
+
+def tower_problems(key: str, section: Section) -> list[tuple[str, str]]:
+    """Towers and weights of a target or a surrogate that cannot be built; names first, as they are cheap to look up."""
+    settings = {name: str(getattr(section.plugin, name)) for name in known_fields(section.plugin) if name in TOWERS}
+    found = [(f"{key}.{name}", says) for name, value in settings.items() if (says := TOWERS[name](value))]
+    if not found and settings.get("weights", "own") != "own" and (says := _refusal(settings["image_tower"], settings["weights"])):
+        found.append((f"{key}.weights", says))
+    return found
+
+
+def attack_problems(attack: Section, ceiling: Section, budget: int, white_box: bool) -> list[tuple[str, str]]:
+    """What the threat model and the budget do not give and the attacks cannot do without."""
+    from crossattack.attacks._context import LEAST_PAIRS
+
+    found = []
+    if attack.plugin.needs.white_box and not white_box:
+        black = [name for name in ATTACKS.names() if not ATTACKS.load(name).needs.white_box]
+        others = f"grant it with `--set oracle.white_box=true` or choose one of {', '.join(black)}."
+        found.append(("oracle.white_box", f"true wanted by {attack.name}, which sees the target itself, false got; {others}"))
+    if attack.plugin.needs.surrogate and budget < 2 * LEAST_PAIRS:
+        least = 2 * LEAST_PAIRS
+        found.append(("oracle.budget", f"{least} or more wanted for the surrogate of {attack.name}, {budget} got; the nearest is {least}."))
+    if not ceiling.plugin.needs.white_box:
+        white = [name for name in ATTACKS.names() if ATTACKS.load(name).needs.white_box]
+        found.append(("ceiling", f"an attack that sees the target itself wanted, {ceiling.name} got; choose one of {', '.join(white)}."))
+    return found
+
+
+def _image_tower(name: str) -> str | None:
+    if name in IMAGE_TOWERS.names():
+        return None
+    import torchvision  # only now: it takes seconds
+
+    others = torchvision.models.list_models(module=torchvision.models)
+    if name in others:
+        return None
+    return f"no image tower is called {name!r}{nearest(name, (*IMAGE_TOWERS.names(), *others))}; {_choices()} or a network of torchvision."
+
+
+def _text_tower(name: str) -> str | None:
+    known = TEXT_TOWERS.names()
+    return None if name in known else str(UnknownName(TEXT_TOWERS.kind, name, known))
+
+
+def _weights(weights: str) -> str | None:
+    if weights in STARTS or re.search(r"[/.]", weights):
+        return None
+    return f"own, none, default or a file's path wanted, {weights!r} got{nearest(weights, STARTS)}."
+
+
+TOWERS: dict[str, Any] = {"image_tower": _image_tower, "text_tower": _text_tower, "weights": _weights}
+
+
+def _choices() -> str:
+    return f"choose one of {', '.join(IMAGE_TOWERS.names())}"
+
+
+def _refusal(tower: str, weights: str) -> str | None:
+    """Build the tower once, as a trial: files of weights fail in many ways, and now nothing has been written yet."""
+    from surrogates.towers import image_tower
+
+    try:
+        image_tower(tower, weights)
+    except Exception as error:  # whatever a file of weights can raise
+        return f"weights for {tower} wanted, {weights!r} got: {' '.join(str(error).split()):.200}."
+    return None

@@ -1,0 +1,110 @@
+"""A run's folder: its name, its configuration, its log, and who may go on with it.
+
+runs/<name>/config.yaml is written first and never changes: a folder is the run of one configuration. A new run never
+touches a folder that is there; a resumed one must want exactly what the folder says.
+"""
+
+import itertools
+import json
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crossattack.cache import whole_file
+from crossattack.config import RunConfig, load_config, to_yaml
+from crossattack.errors import ConfigError, UsageError, nearest
+from crossattack.progress import Progress, Tick
+
+
+def usual_name(config: RunConfig) -> str:
+    """ "dcmh-aach-pictograms-32bits-seed0": what a run is called when nobody says."""
+    bits = getattr(config.target.plugin, "bits", None)
+    size = [] if bits is None else [f"{bits}bits"]
+    return "-".join([*(str(section.name) for section in (config.target, config.attack, config.data)), *size, f"seed{config.seed}"])
+
+
+def new_folder(config: RunConfig, runs: Path) -> tuple[RunConfig, Path]:
+    """A folder of its own for this run, its configuration inside; the usual name gets -2, -3, ... where it is taken."""
+    usual = usual_name(config)
+    names = [config.name] if config.name else (usual if number == 1 else f"{usual}-{number}" for number in itertools.count(1))
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        for name in names:
+            folder = runs / name
+            try:
+                folder.mkdir()
+            except FileExistsError:
+                continue
+            config = config.model_copy(update={"name": name})
+            with whole_file(folder / "config.yaml") as file:
+                file.write_text(to_yaml(config), encoding="utf-8")
+            return config, folder
+    except OSError as error:
+        raise UsageError(f"runs: a folder to write to wanted, {runs} got ({error.strerror}); name another with `--runs DIR`.") from error
+    raise UsageError(f"name: a new name wanted, {config.name!r} is in {runs} already; go on with it by `--resume`, or choose another.")
+
+
+def folder_to_resume(config: RunConfig, runs: Path) -> Path:
+    """The folder of that name, or the latest of the usual name; `UsageError` where there is none."""
+    if config.name:
+        wanted = [runs / config.name]
+    else:
+        usual = usual_name(config)
+        wanted = [runs / usual, *itertools.takewhile(Path.is_dir, (runs / f"{usual}-{number}" for number in itertools.count(2)))]
+    folder = wanted[-1]
+    if not (folder / "config.yaml").is_file():
+        others = [file.parent.name for file in runs.glob("*/config.yaml")]
+        near = nearest(folder.name, others)
+        raise UsageError(f"resume: a run in {folder} wanted, none got{near}; drop `--resume` to start it.")
+    return folder
+
+
+def same_config(config: RunConfig, folder: Path) -> RunConfig:
+    """The folder's own configuration; `ConfigError` names the first key in which the one that is asked for differs."""
+    kept = load_config(folder / "config.yaml")
+    asked = config.model_copy(update={"name": kept.name})
+    ours, theirs = flat(asked.resolved()), flat(kept.resolved())
+    for key in {**theirs, **ours}:
+        if ours.get(key) != theirs.get(key):
+            says = f"{theirs.get(key)!r} wanted, as in {folder}/config.yaml, {ours.get(key)!r} got"
+            raise ConfigError(f"{key}: {says}; a resumed run keeps its settings: drop it, or start a new run without `--resume`.")
+    return kept
+
+
+def flat(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested settings by dotted key."""
+    found = dict[str, Any]()
+    for key, value in tree.items():
+        found |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
+    return found
+
+
+@dataclass(frozen=True)
+class Log:
+    """log.jsonl: one JSON object a line, with the time and what happened; lines of earlier sessions stay."""
+
+    path: Path
+
+    def write(self, event: str, **details: Any) -> None:
+        """Add a line."""
+        line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "event": event, **details}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A progress that also notes in the log which stage took how long."""
+
+    progress: Progress
+    log: Log
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Tick]:
+        began = time.monotonic()
+        with self.progress.stage(title, total) as tick:
+            yield tick
+        self.log.write("stage", title=title, total=total, seconds=round(time.monotonic() - began, 2))

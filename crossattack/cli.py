@@ -1,0 +1,161 @@
+"""The command line: `crossattack run | list | data`.
+
+Nothing heavy is imported before it is needed, so that help and refusals come at once. What goes wrong on purpose is one
+line a problem on stderr, never a traceback; a traceback is a bug of ours.
+
+Exit codes: 0 done, 1 anything else, 2 bad usage, 3 budget refused, 130 interrupted.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crossattack.errors import CrossattackError
+
+app = typer.Typer(
+    name="crossattack",
+    help="How far can someone who only sends queries, and only so many, break a cross-modal hashing system?",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="What data sets there are, and what they hold.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+Override = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Any other setting, by its dotted key. Repeatable.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"crossattack {version('crossattack')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False) -> None:
+    pass
+
+
+@app.command("run")
+def run_command(
+    target: Annotated[str | None, typer.Option(metavar="NAME", help="The system under test: `crossattack list targets`. [dcmh]")] = None,
+    attack: Annotated[str | None, typer.Option(metavar="NAME", help="`crossattack list attacks`. [aach]")] = None,
+    data: Annotated[str | None, typer.Option(metavar="NAME", help="`crossattack list datasets`. [pictograms]")] = None,
+    root: Annotated[str | None, typer.Option(metavar="DIR", help="Where the data set's files lie, for those that want to know.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings as YAML; flags win over it.")] = None,
+    set_: Override = None,
+    bits: Annotated[str | None, typer.Option(metavar="INT", help="Bits of the target's codes. [32]")] = None,
+    budget: Annotated[str | None, typer.Option(metavar="INT", help="Queries that the attacker may pay for, in all. [2000]")] = None,
+    per_item: Annotated[str | None, typer.Option(metavar="INT", help="Queries on behalf of one attacked item. [no cap]")] = None,
+    eps: Annotated[str | None, typer.Option(metavar="FLOAT", help="Radius of attack and ceiling, in pixels of [0, 1]. [8/255]")] = None,
+    steps: Annotated[str | None, typer.Option(metavar="INT", help="Steps of the attack. [20]")] = None,
+    attacked: Annotated[str | None, typer.Option(metavar="INT", help="Items attacked, of either modality. [500]")] = None,
+    seed: Annotated[str | None, typer.Option(metavar="INT", help="Of everything random in the run. [0]")] = None,
+    device: Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N. [auto]")] = None,
+    name: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The run's folder. [what is run, and -2, -3, ... where that is taken]")
+    ] = None,
+    runs: Annotated[Path, typer.Option(metavar="DIR", help="Where runs' folders lie.")] = Path("runs"),
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that stopped, on the same bill.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress; print nothing but the run's folder.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="results.json, alone, on stdout.")] = False,
+) -> None:
+    """Attack a target on a query budget, and say how far that got.
+
+    \b
+    Examples:
+      crossattack run
+      crossattack run --budget 500 --eps 4/255 --seed 1
+      crossattack run --config mine.yaml --set surrogate.image_tower=convnet
+      crossattack run --data scenes --set target.image_tower=convnet --attacked 100
+      crossattack run --name dcmh-aach-pictograms-32bits-seed0 --resume
+      crossattack run --json --quiet > results.json
+
+    Exit codes: 0 done, 2 bad usage, 3 budget refused, 130 interrupted (go on with --resume), 1 anything else.
+    """
+    from crossattack.run import Wish, run
+
+    flags = {
+        **{"target.name": target, "attack.name": attack, "data.name": data, "data.root": root, "target.bits": bits},
+        **{"oracle.budget": budget, "oracle.per_item": per_item, "attack.eps": eps, "attack.steps": steps},
+        **{"attacked": attacked, "seed": seed, "device": device, "name": name},
+    }
+    run(Wish(path=config, overrides=set_ or [], flags=flags, runs=runs, resume=resume, quiet=quiet, as_json=as_json))
+
+
+@app.command("list")
+def list_command(
+    kind: Annotated[str, typer.Argument(help="attacks, targets, surrogates, datasets or metrics")],
+) -> None:
+    """What there is to choose from, in a line each.
+
+    \b
+    Examples:
+      crossattack list attacks
+      crossattack list surrogates
+    """
+    from crossattack.report.catalogue import catalogue
+
+    for name, summary in catalogue(kind):
+        print(f"{name:<20} {summary}")
+
+
+@data_app.command("list")
+def data_list() -> None:
+    """The data sets, in a line each."""
+    list_command("datasets")
+
+
+@data_app.command("show")
+def data_show(
+    name: Annotated[str, typer.Argument(help="A data set: `crossattack data list`.")],
+    root: Annotated[str | None, typer.Option(metavar="DIR", help="Where its files lie, for those that want to know.")] = None,
+    set_: Override = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The contact sheet. [NAME.png]")] = None,
+) -> None:
+    """Counts of a data set, and a contact sheet of its pictures. Fetched and built on first use.
+
+    \b
+    Examples:
+      crossattack data show pictograms
+      crossattack data show scenes --set data.pairs=500 --out scenes.png
+    """
+    from crossattack.config import load_config
+    from crossattack.progress import progress_for
+
+    plugin = load_config(None, set_ or [], {"data.name": name, "data.root": root}).data.plugin
+    from crossattack.datasets._contact_sheet import contact_sheet
+    from crossattack.datasets._summary import summary
+
+    pairs, split = plugin.load(progress_for(sys.stderr))
+    for what, how_much in summary(pairs, split):
+        print(f"{what:<52} {how_much}")
+    sheet = out or Path(f"{name}.png")
+    contact_sheet(pairs, sheet)
+    print(f"{'contact sheet':<52} {sheet}")
+
+
+def main(arguments: Sequence[str] | None = None, called: str = "crossattack") -> int:
+    """Run a command; its exit code."""
+    command = typer.main.get_command(app)
+    try:
+        return command.main(arguments, prog_name=called, standalone_mode=False) or 0
+    except CrossattackError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        return error.exit_code
+    except typer.TyperException as error:
+        message = error.format_message()
+        if not message or "\n" in message:  # typer's way of saying that help was meant
+            print(message)
+        else:
+            print(f"error: {message}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130

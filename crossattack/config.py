@@ -1,0 +1,144 @@
+"""The settings of a run: what there is to choose, and what a bare run uses.
+
+    config = load_config(Path("mine.yaml"), ["attack.steps=50"], {"target.bits": 64})
+    config.attack.plugin            # Aach(eps=..., steps=50, ...)
+    config.oracle.budget            # 2000
+
+A plugin's own settings and their defaults live in its frozen dataclass; what belongs to no plugin lives here. A
+configuration is refused as a whole, one line a problem; one that was accepted can be written out and read again.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
+
+from crossattack._config_checks import attack_problems, device_problem, tower_problems
+from crossattack._config_problems import Problems, explain
+from crossattack._config_section import Section, as_table, checked, chosen
+from crossattack._config_sources import merge, read_override, read_yaml
+from crossattack.errors import ConfigError
+from crossattack.registry import ATTACKS, DATASETS, TARGETS
+
+PLUGINS = {"data": (DATASETS, "pictograms"), "target": (TARGETS, "dcmh"), "attack": (ATTACKS, "aach"), "ceiling": (ATTACKS, "pgd")}
+USUAL: Any = None  # a section that is not given: its default plugin with that plugin's own settings
+
+
+def _section(value: object, info: Any) -> Section:
+    """The plugin of a section. The ceiling has the attack's radii unless it is given its own.
+
+    info: pydantic's, with the name of the field and the fields before it.
+    """
+    name = str(info.field_name)
+    return chosen(value, *PLUGINS[name], leader=info.data.get("attack") if name == "ceiling" else None)
+
+
+def _recipe(value: object) -> Section:
+    """How a surrogate is built: a section with nothing to choose, so without a name."""
+
+    def load() -> Any:
+        from crossattack.attacks._surrogate import SurrogateRecipe
+
+        return SurrogateRecipe
+
+    return Section(None, load, checked(as_table(value), load))
+
+
+Plugin = Annotated[Section, PlainValidator(_section), PlainSerializer(Section.resolved)]
+Recipe = Annotated[Section, PlainValidator(_recipe), PlainSerializer(Section.resolved)]
+Count = Annotated[int, Field(ge=0)]
+FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class OracleConfig(_Table):
+    """The threat model: what answers show and how many there are.
+
+    budget: the most queries of the attacker, over all phases. per_item: the most on behalf of one attacked item.
+    white_box: the attack itself is granted the target, the labels and the database codes.
+    """
+
+    reveals: Literal["codes"] = "codes"
+    budget: Count = 2000
+    per_item: Count | None = None
+    white_box: bool = False
+
+
+class EvaluationConfig(_Table):
+    """How a run is judged. cap: the most queries of the referee's own account. resamples: of the bootstrap."""
+
+    cap: Count = 100_000
+    resamples: Annotated[int, Field(ge=1)] = 2000
+
+
+class RunConfig(_Table):
+    """Everything that decides a run. Sections hold their plugin: `config.attack.plugin`, `config.surrogate.plugin`.
+
+    attacked: how many items of either modality are attacked, at most. device: `auto` is a GPU where there is one.
+    """
+
+    name: FolderName | None = None
+    seed: Count = 0
+    device: Device = "auto"
+    attacked: Annotated[int, Field(ge=1)] = 500
+    data: Plugin = USUAL
+    target: Plugin = USUAL
+    attack: Plugin = USUAL
+    ceiling: Plugin = USUAL
+    surrogate: Recipe = USUAL
+    oracle: OracleConfig = OracleConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "RunConfig":
+        """What no single setting can know; asked once all of them are sound."""
+        found = attack_problems(self.attack, self.ceiling, self.oracle.budget, self.oracle.white_box)
+        found += tower_problems("target", self.target) + tower_problems("surrogate", self.surrogate)
+        if says := device_problem(self.device):
+            found.append(("device", says))
+        if found:
+            raise Problems(found)
+        return self
+
+    def resolved(self) -> dict[str, Any]:
+        """All settings as plain values, fit for JSON and YAML; valid input again."""
+        return self.model_dump(mode="json")
+
+    def torch_device(self) -> str:
+        """The device in torch's words: `auto` settled on this machine."""
+        if self.device != "auto":
+            return self.device
+        import torch
+
+        return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def load_config(path: Path | None = None, overrides: Sequence[str] = (), flags: Mapping[str, Any] | None = None) -> RunConfig:
+    """A YAML file's settings, then `a.b=c` overrides, then flags by dotted key (None: not given); defaults for the rest.
+
+    `ConfigError` has a line for each problem, naming the key, what was wanted, what was got and the nearest choice.
+    """
+    tree = read_yaml(path) if path else {}
+    changes = [read_override(text) for text in overrides]
+    changes += [(key, value) for key, value in (flags or {}).items() if value is not None]
+    try:
+        return RunConfig.model_validate(merge(tree, changes, PLUGINS))
+    except ValidationError as error:
+        lines = [f"{key}: {says}" for key, says in explain(error.errors(include_url=False), _known)]
+        raise ConfigError("\n".join(lines)) from error
+
+
+def to_yaml(config: RunConfig) -> str:
+    """All settings, as a file that `load_config` reads as the same configuration."""
+    return yaml.safe_dump(config.resolved(), sort_keys=False, allow_unicode=True)
+
+
+def _known(table: str) -> tuple[str, ...]:
+    tables: dict[str, type[BaseModel]] = {"": RunConfig, "oracle": OracleConfig, "evaluation": EvaluationConfig}
+    return tuple(tables[table].model_fields)

@@ -1,0 +1,115 @@
+"""results.json in words: the rows that every form of the report shows. A number that was not measurable is a dash."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+CONDITIONS = {
+    "clean": "clean",
+    "noise": "noise of the same radius",
+    "attacked": "attacked",
+    "ceiling": "ceiling (white box)",
+    "floor": "floor (random ranking)",
+}
+DIRECTIONS = {"image_to_text": "pictures ask for texts", "text_to_image": "texts ask for pictures"}
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Row:
+    """What it is, and its value in each direction."""
+
+    label: str
+    values: tuple[str, ...]
+
+
+def directions(results: Mapping[str, Any]) -> dict[str, str]:
+    """The directions that were measured, by key, and what they are called."""
+    return {key: DIRECTIONS.get(key, key.replace("_", " ")) for key in results["directions"]}
+
+
+def score_rows(results: Mapping[str, Any]) -> list[Row]:
+    """mAP in each condition, with intervals; how much of the white box's damage was recovered; successes."""
+    measured = list(results["directions"].values())
+    rows = [
+        Row(f"mAP, {label}", tuple(_with_interval(one["map"].get(key), one.get("map_ci95", {}).get(key)) for one in measured))
+        for key, label in CONDITIONS.items()
+    ]
+    return [
+        *rows,
+        Row("recovered", tuple(_share_with_interval(one.get("recovered"), one.get("recovered_ci95")) for one in measured)),
+        Row("success, as the attacker sees it", tuple(_share(one["success"].get("attacker")) for one in measured)),
+        Row("success, as the referee sees it", tuple(_share(one["success"].get("referee")) for one in measured)),
+        Row("attacked items", tuple(f"{one['attacked_items']:,}" for one in measured)),
+    ]
+
+
+def fact_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the change looks like, what it cost, what the surrogate was worth, and which checks failed."""
+    facts = [("threat model", _threat(results["threat_model"]))]
+    facts += [(f"distortion of {what}", _listed(numbers)) for what, numbers in results.get("distortion", {}).items() if numbers]
+    facts.append(("bill", _bill(results["budget"])))
+    facts += [("surrogate", _surrogate(one)) for one in results.get("surrogates", ())]
+    facts += [("check failed", f"{check['name']}: {check['detail']}") for check in results.get("checks", ()) if check["ok"] is False]
+    return facts
+
+
+def number(value: float | int | None, digits: int = 3) -> str:
+    """0.644, or a dash."""
+    return NONE if value is None else f"{value:.{digits}f}"
+
+
+def _with_interval(value: float | int | None, interval: Any) -> str:
+    return number(value) + (f" [{number(interval[0])}, {number(interval[1])}]" if interval else "")
+
+
+def _share(value: float | int | None) -> str:
+    return NONE if value is None else f"{100 * value:.0f} %"
+
+
+def _share_with_interval(value: float | int | None, interval: Any) -> str:
+    return _share(value) + (f" [{100 * interval[0]:.0f}, {100 * interval[1]:.0f}]" if interval and value is not None else "")
+
+
+def _threat(model: Mapping[str, Any]) -> str:
+    eps = model.get("eps")
+    parts = [f"answers reveal {model.get('reveals')}"]
+    parts += [f"{model.get('norm', 'norm')} {255 * eps:.3g}/255"] if isinstance(eps, int | float) else []
+    knows = [what for key, what in KNOWLEDGE.items() if model.get(key)]
+    return ", ".join([*parts, f"the attacker knows {' and '.join(knows) or 'nothing of the target'}"])
+
+
+KNOWLEDGE = {
+    "family_known": "the target's family",
+    "start_known": "the weights it started from",
+    "vocabulary_known": "its vocabulary",
+    "white_box": "the target itself",
+}
+
+
+def _bill(budget: Mapping[str, Any]) -> str:
+    phases = ", ".join(f"{phase} {count:,}" for phase, count in budget["phases"].items())
+    spent = (
+        f"{budget['spent']:,} of {budget['cap']:,} queries ({budget['images']:,} pictures, {budget['texts']:,} texts; {phases or 'none'})"
+    )
+    return f"{spent}, {budget['repeats']:,} repeats for nothing; judging took {budget['evaluation']:,} more of the referee's"
+
+
+def _surrogate(one: Mapping[str, Any]) -> str:
+    agreement = f"agrees with the target on {_share(one.get('bit_agreement'))} of bits, rank agreement {number(one.get('rank_agreement'))}"
+    return f"{one.get('image_tower')} + {one.get('text_tower')}: {agreement}"
+
+
+def _listed(numbers: Mapping[str, Any]) -> str:
+    return ", ".join(f"{UNITS.get(key, key.replace('_', ' '))} {_plain(value)}" for key, value in numbers.items())
+
+
+UNITS = {"linf": "L∞", "linf_max": "largest L∞", "l2": "L2", "psnr": "PSNR (dB)", "ssim": "SSIM"}
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return NONE
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,37 @@
+"""What there is to choose from: names and first lines of docstrings, read off the folders."""
+
+import ast
+from importlib.resources import files
+from pathlib import Path
+
+from crossattack.errors import UnknownName
+
+FOLDERS = {
+    "attacks": ("crossattack.attacks",),
+    "targets": ("crossattack.targets",),
+    "surrogates": ("surrogates.towers.images", "surrogates.towers.texts"),
+    "datasets": ("crossattack.datasets",),
+    "metrics": ("crossattack.metrics",),
+}
+
+
+def catalogue(kind: str) -> list[tuple[str, str]]:
+    """(name, what it is) of every file of that kind. Nothing is imported, so it takes no time."""
+    if kind not in FOLDERS:
+        raise UnknownName("catalogue", kind, FOLDERS)
+    return [(file.stem, _first_line(file)) for package in FOLDERS[kind] for file in _files(package)]
+
+
+def _files(package: str) -> list[Path]:
+    """The plugins' files, found without importing them."""
+    first, *rest = package.split(".")
+    return sorted(file for file in Path(str(files(first)), *rest).glob("*.py") if not file.name.startswith("_"))
+
+
+def _first_line(file: Path) -> str:
+    """The first line of the plugin's docstring, or of the file's where it holds none (metrics)."""
+    module = ast.parse(file.read_text(encoding="utf-8"))
+    wanted = file.stem.replace("_", "")
+    plugin = [node for node in module.body if isinstance(node, ast.ClassDef) and node.name.lower() == wanted]
+    text = ast.get_docstring(plugin[0] if plugin else module) or ""
+    return text.partition("\n")[0]

@@ -1,0 +1,44 @@
+"""What tests share: a cache folder of their own, silence, and the rule that CI skips nothing without leave.
+
+Under `CI=true` (as `.ci/run` sets it) a skipped test is a failure, because what it needs is something a package can give. A
+skip that is right wherever CI runs says so: `pytest.skip("allowed: needs a GPU")`.
+"""
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LEAVE = "allowed:"
+
+
+def failed_for_skipping(report: Any) -> Any:
+    """The report, a failure where CI is on and the skip has no leave; an expected failure (xfail) is no skip."""
+    if os.environ.get("CI") == "true" and report.skipped and not hasattr(report, "wasxfail"):
+        reason = str(report.longrepr[2]).removeprefix("Skipped: ")
+        if not reason.startswith(LEAVE):
+            report.outcome = "failed"
+            report.longrepr = (
+                f"{report.nodeid}: a test that runs wanted, a skip got ({reason}); install what it needs, or begin with {LEAVE!r}"
+            )
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, Any]:
+    return failed_for_skipping((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, Any, Any]:
+    return failed_for_skipping((yield))
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of the test's own, empty. Pictograms do without: they take long to fetch, so tests share the user's."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("CROSSATTACK_CACHE", str(folder))
+    return folder
