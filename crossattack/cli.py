@@ -29,7 +29,7 @@ app.add_typer(data_app, name="data")
 Override = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Any other setting, by its dotted key. Repeatable.")]
 
 
-def _version(asked: bool) -> None:
+def _version(asked: bool | None) -> None:
     if asked:
         from importlib.metadata import version
 
@@ -38,7 +38,7 @@ def _version(asked: bool) -> None:
 
 
 @app.callback()
-def _root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False) -> None:
+def _root(version: Annotated[bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False) -> None:
     pass
 
 

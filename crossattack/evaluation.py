@@ -12,13 +12,14 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from jaxtyping import Bool, Int64
+from jaxtyping import Bool, Int8, Int64
 from numpy import ndarray
+from torch import Tensor
 
 from crossattack.attacks import Pictures, Status
 from crossattack.attacks._surrogate import Surrogate
 from crossattack.cache import whole_file
-from crossattack.codes import Codes, harden
+from crossattack.codes import harden
 from crossattack.datasets import Pairs
 from crossattack.encoding import encode
 from crossattack.index import Index
@@ -38,8 +39,8 @@ DIRECTIONS: dict[str, Modality] = {"image_to_text": "images", "text_to_image": "
 class Ranking:
     """One direction: codes of the queries by condition, and what they are ranked against."""
 
-    queries: dict[str, Codes]
-    database: Codes
+    queries: dict[str, Int8[Tensor, "queries bits"]]
+    database: Int8[Tensor, "items bits"]
     relevant: Bool[ndarray, "queries items"]
     groups: Int64[ndarray, " queries"]
 

@@ -37,6 +37,12 @@ def builder(path: Path, log: Path, seconds: float) -> subprocess.Popen[str]:
     return process
 
 
+def write_half(path: Path, interruption: type[BaseException]) -> None:
+    with whole_file(path) as temporary:
+        temporary.write_text("half")
+        raise interruption
+
+
 def test_a_file_is_there_only_once_it_is_whole(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "down" / "file"
     with whole_file(path) as temporary:
@@ -49,18 +55,16 @@ def test_a_file_is_there_only_once_it_is_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("interruption", [RuntimeError, KeyboardInterrupt, SystemExit])
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path, interruption: type[BaseException]) -> None:
-    with pytest.raises(interruption), whole_file(tmp_path / "file") as temporary:
-        temporary.write_text("half")
-        raise interruption
+    with pytest.raises(interruption):
+        write_half(tmp_path / "file", interruption)
     assert not list(tmp_path.iterdir())
 
 
 def test_an_interrupted_write_leaves_the_old_file_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(RuntimeError), whole_file(path) as temporary:
-        temporary.write_text("new")
-        raise RuntimeError
+    with pytest.raises(RuntimeError):
+        write_half(path, RuntimeError)
     assert path.read_text() == "old"
     assert len(list(tmp_path.iterdir())) == 1
 

@@ -8,19 +8,22 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = (
-    "errors codes",
+    "errors codes __init__",
     "streams progress cache",
-    "registry metrics fingerprint _ledger_file",
+    "registry metrics fingerprint",
     "ledger datasets",
-    "endpoint",
+    "endpoint checks",
     "encoding",
     "targets",
-    "oracle mining",
+    "oracle mining index",
     "attacks",
+    "items",
+    "perturbing",
     "config evaluation",
+    "results",
     "experiment",
     "sweep report serve",
-    "run cli",
+    "run cli",  # two doors to the same stairs: they alone may open each other
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}
 CLOSED_TO_ATTACKS = {"targets", "datasets", "Referee", "TARGETS", "DATASETS"}  # the last two are registries of them
@@ -36,9 +39,14 @@ def imported(source: str, package: str) -> Iterator[str]:
             yield from (".".join([*above, *filter(None, [node.module]), alias.name]) for alias in node.names)
 
 
+def room_of(module: str) -> str:
+    """A module of that name, or a part of it: `_ledger_file` is in the room of `ledger`."""
+    return module[1:].split("_")[0] if module.startswith("_") and module[1:2] != "_" else module
+
+
 def breaches(path: Path, source: str) -> list[str]:
     """Imports of the module at `path` (from the root of the tree) that point up, each naming both ends."""
-    house, room = path.parts[0], path.with_suffix("").parts[1]
+    house, room = path.parts[0], room_of(path.with_suffix("").parts[1])
     ours = [name for name in imported(source, ".".join(path.parts[:-1])) if name.split(".")[0] == "crossattack"]
     if house == "surrogates":
         return [f"{path} imports {name}: surrogates know nothing of crossattack" for name in ours]
@@ -46,8 +54,8 @@ def breaches(path: Path, source: str) -> list[str]:
         return [f"{path} stands on no floor: give {room!r} one in {Path(__file__).name}"]
     found = []
     for name in ours:
-        other = [*name.split("."), ""][1]
-        if other != room and FLOOR.get(other, len(FLOORS)) >= FLOOR[room]:
+        other = room_of([*name.split("."), ""][1])
+        if other != room and not {other, room} <= {"run", "cli"} and FLOOR.get(other, len(FLOORS)) >= FLOOR[room]:
             found.append(f"{path} imports {name}: {other!r} does not stand below {room!r}")
         if room == "attacks" and CLOSED_TO_ATTACKS.intersection(name.split(".")[1:]):
             found.append(f"{path} imports {name}: attacks see the target through the oracle only")
@@ -60,9 +68,9 @@ def breaches(path: Path, source: str) -> list[str]:
 
 def test_imports_point_down_only() -> None:
     modules = [path for house in ("crossattack", "surrogates") for path in sorted((ROOT / house).rglob("*.py"))]
-    modules = [path for path in modules if path != ROOT / "crossattack" / "__init__.py" or path.read_text()]
     assert len(modules) > 30
-    assert not [line for path in modules for line in breaches(path.relative_to(ROOT), path.read_text())]
+    found = [line for path in modules for line in breaches(path.relative_to(ROOT), path.read_text())]
+    assert not found, "\n".join(found)
 
 
 @pytest.mark.parametrize(
@@ -76,6 +84,8 @@ def test_imports_point_down_only() -> None:
         ("crossattack/attacks/a.py", "from crossattack.oracle import Referee", "through the oracle only"),
         ("crossattack/attacks/a.py", "from crossattack import oracle\noracle.Referee", "closed to attacks"),
         ("crossattack/attacks/a.py", "from crossattack import *", "does not stand below"),
+        ("crossattack/_ledger_file.py", "import crossattack.endpoint", "'endpoint' does not stand below 'ledger'"),
+        ("crossattack/report/page.py", "from crossattack.serve import serve", "'serve' does not stand below 'report'"),
         ("crossattack/novelty.py", "", "stands on no floor"),
         ("surrogates/towers/images/a.py", "import crossattack.codes", "know nothing of crossattack"),
     ],

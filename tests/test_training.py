@@ -1,6 +1,7 @@
 """The training loop: augmentation pixel by pixel, a toy problem learned by a stated factor, seeds, rates, the best epoch."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -148,12 +149,10 @@ def test_the_picture_tower_has_a_rate_of_its_own() -> None:
 
 
 def test_rates_rise_over_a_tenth_of_the_steps_and_fall_to_nothing() -> None:
-    heads: list[Tensor] = []
-    learned(
-        Schedule(epochs=20, batch=16, weight_decay=0.0),
-        spy=lambda network, batch, loss: heads.append(network.image_head.bias.detach().clone()),
-    )
-    moves = torch.stack([(after - before).abs().max() for before, after in zip(heads, heads[1:], strict=False)])
-    assert moves[0] < 1e-3 / 5, "a sixth of the rate: Adam's first move is the rate itself"
-    assert moves[3:10].max() > 3 * moves[0]
-    assert moves[-1] < 0.02 * 1e-3
+    biases: list[Tensor] = []
+    schedule = Schedule(epochs=10, batch=16, lr=1e-3, weight_decay=0.0)  # 30 steps
+    learned(schedule, spy=lambda network, batch, loss: biases.append(network.image_head.bias.detach().clone()))
+    moves = [(after - before).abs().max().item() for before, after in pairwise(biases)]
+    assert moves[0] == pytest.approx(1e-3 / 3, rel=0.01), "the first step of three; Adam's first move is the rate itself"
+    assert max(moves[2:6]) > 2 * moves[0]
+    assert moves[-1] < 0.05 * 1e-3

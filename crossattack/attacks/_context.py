@@ -47,7 +47,7 @@ class AttackContext:
     """Handed to `Attack.fit`. Whatever an attack learns of the target it learns through `oracle`.
 
     images, texts: the attacker's own pairs, disjoint from queries, database and the target's training pairs.
-    attacked: how many items a direction will be attacked.
+    attacked: how many items of either modality will be attacked.
     folder: where checkpoints go; a resumed run finds there what was finished.
     """
 

@@ -52,7 +52,7 @@ class Aach:
 
     def fit(self, context: AttackContext) -> Perturb:
         """Query, mine, train; then each batch costs nothing, or one query an item with `triplets: oracle`."""
-        reserve = context.attacked if self.triplets == "oracle" else 0
+        reserve = 2 * context.attacked if self.triplets == "oracle" else 0
         surrogate = context.surrogate(reserve=reserve)
         network = surrogate.network.requires_grad_(False)
 

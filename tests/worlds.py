@@ -1,0 +1,66 @@
+"""Small worlds with everything real in them: a target, its ledger, an oracle, an attacker's context."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from crossattack.attacks import AttackContext, Pictures, WhiteBox, Words
+from crossattack.attacks._surrogate import SurrogateRecipe
+from crossattack.codes import harden
+from crossattack.datasets import Pairs, Split
+from crossattack.datasets.scenes import Scenes
+from crossattack.encoding import encode
+from crossattack.ledger import Ledger
+from crossattack.oracle import LocalEndpoint, Oracle
+from crossattack.progress import Silent
+from crossattack.streams import Streams
+from crossattack.targets._trained import HashingTarget
+from surrogates.network import network_for
+
+RECIPE = SurrogateRecipe(image_tower="convnet", epochs=2, batch=16)
+
+
+def scenes(pairs: int = 240) -> tuple[Pairs, Split]:
+    """A few small scenes."""
+    return Scenes(pairs=pairs, pixels=16).load(Silent())
+
+
+def untrained_target(pairs: Pairs, bits: int = 16, seed: int = 0) -> HashingTarget:
+    """A convnet and a bag of words with random weights: codes without meaning, gradients all the same."""
+    torch.manual_seed(seed)
+    network = network_for(pairs.texts, image="convnet", text="bag_of_words", bits=bits, weights="none").eval()
+    with torch.no_grad():
+        network.image_head.weight.mul_(30)  # so that pictures differ in more than one bit
+    return HashingTarget(network, f"{seed:016x}", {})
+
+
+@contextmanager
+def attackers_world(folder: Path, *, budget: int = 60, per_item: int | None = None, seed: int = 0, attacked: int = 6) -> Iterator["World"]:
+    """An attacker in front of an oracle, and the items to attack."""
+    folder.mkdir(exist_ok=True)
+    pairs, split = scenes()
+    target = untrained_target(pairs)
+    with Ledger.open(folder / "ledger.sqlite", target_digest=target.digest) as ledger:
+        oracle = Oracle(ledger, LocalEndpoint(target, batch_size=16), budget=budget, per_item=per_item)
+        own, query, database = pairs.take(split.attacker), pairs.take(split.query[:attacked]), pairs.take(split.database)
+        context = AttackContext(oracle, own.images, own.texts, Streams(seed), "cpu", Silent(), folder, attacked, RECIPE)
+        codes = [harden(encode(target, modality, items)) for modality, items in (("images", database.images), ("texts", database.texts))]
+        box = WhiteBox(target, *codes, database.labels, query.labels)
+        yield World(target, ledger, context, replace(context, white_box=box), query)
+
+
+class World:
+    """What a test of an attack looks at."""
+
+    def __init__(self, target: HashingTarget, ledger: Ledger, black: AttackContext, white: AttackContext, query: Pairs) -> None:
+        self.target, self.ledger, self.black, self.white, self.query = target, ledger, black, white, query
+        ids = tuple(range(len(query)))
+        self.pictures, self.words = Pictures(ids, query.images), Words(ids, query.texts)
+
+    def context(self, attack: Any) -> AttackContext:
+        """What this attack is granted."""
+        return self.white if attack.needs.white_box else self.black
