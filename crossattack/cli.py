@@ -38,7 +38,9 @@ def _version(asked: bool | None) -> None:
 
 
 @app.callback()
-def _root(version: Annotated[bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False) -> None:
+def _root(
+    version: Annotated[bool | None, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False,
+) -> None:
     pass
 
 

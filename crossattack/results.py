@@ -109,13 +109,19 @@ def threat_model(evidence: Evidence) -> dict[str, Any]:
         "white_box": config.oracle.white_box,
         "eps": getattr(attack, "eps", None),
         "norm": "linf",
-        "text": {"change": "additive bag of words", "eps": getattr(attack, "text_eps", None), "realisable": False},
+        "text": "additive change of the bag of words" if all_bags(evidence.conditions["attacked"]) else "edited texts",
+        "text_eps": getattr(attack, "text_eps", None),
         "family_known": uses_surrogate and recipe.image_tower == getattr(target, "image_tower", None),
         "start_known": uses_surrogate
         and (recipe.image_tower, recipe.weights) == (getattr(target, "image_tower", None), getattr(target, "weights", None))
         and recipe.weights != "none",
         "vocabulary_known": False,
     }
+
+
+def all_bags(condition: Condition) -> bool:
+    """Whether the texts of a condition exist in feature space only."""
+    return isinstance(condition["texts"].items.values, Bags)
 
 
 def bill(ledger: Ledger) -> dict[str, Any]:

@@ -25,7 +25,14 @@ from crossattack.progress import Silent
 
 SMALL = [
     *("data=scenes", "data.pairs=600", "data.pixels=16", "target.image_tower=convnet", "target.epochs=2", "target.bits=16"),
-    *("surrogate.image_tower=convnet", "surrogate.epochs=2", "surrogate.batch=16", "attack.steps=3", "ceiling.steps=6"),
+    *(
+        "surrogate.image_tower=convnet",
+        "surrogate.epochs=2",
+        "surrogate.least_steps=0",
+        "surrogate.batch=16",
+        "attack.steps=3",
+        "ceiling.steps=6",
+    ),
     *("oracle.budget=120", "attacked=30", "name=small"),
 ]
 

@@ -21,7 +21,7 @@ from crossattack.streams import Streams
 from crossattack.targets._trained import HashingTarget
 from surrogates.network import network_for
 
-RECIPE = SurrogateRecipe(image_tower="convnet", epochs=2, batch=16)
+RECIPE = SurrogateRecipe(image_tower="convnet", epochs=2, least_steps=0, batch=16)
 
 
 def scenes(pairs: int = 240) -> tuple[Pairs, Split]:

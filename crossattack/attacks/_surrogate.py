@@ -26,6 +26,7 @@ class SurrogateRecipe:
     """How a surrogate is built and trained.
 
     image_tower, text_tower, weights: as for a target; "own" starts EfficientNet-Lite0 from ImageNet, as the target does.
+    epochs, least_steps: passes over the answers; more of them where a small budget would give fewer steps than `least_steps`.
     margin: of the triplets, on the relaxed Hamming distance in [0, 1]. quantisation: its weight beside the triplets.
     """
 
@@ -35,7 +36,8 @@ class SurrogateRecipe:
     margin: Annotated[float, Field(ge=0, le=1)] = 0.25
     quantisation: Annotated[float, Field(ge=0)] = 1.0
     per_anchor: Annotated[int, Field(ge=1)] = 4
-    epochs: Annotated[int, Field(ge=1)] = 12
+    epochs: Annotated[int, Field(ge=1)] = 10
+    least_steps: Annotated[int, Field(ge=0)] = 300
     batch: Annotated[int, Field(ge=2)] = 32
     lr: Annotated[float, Field(gt=0)] = 1e-3
     tower_lr: Annotated[float, Field(gt=0)] = 3e-4
@@ -89,8 +91,9 @@ def fit_surrogate(answers: Answers, recipe: SurrogateRecipe, streams: Streams, d
                 loss = loss + triplet_margin(anchors[mined.anchors], others[mined.positives], others[mined.negatives], recipe.margin)
         return loss
 
-    schedule = Schedule(epochs=recipe.epochs, batch=recipe.batch, lr=recipe.lr, tower_lr=recipe.tower_lr)
-    with progress.stage(f"training {path.stem}", recipe.epochs) as tick:
+    epochs = max(recipe.epochs, -(-recipe.least_steps // max(1, len(answers.images) // recipe.batch)))
+    schedule = Schedule(epochs=epochs, batch=recipe.batch, lr=recipe.lr, tower_lr=recipe.tower_lr)
+    with progress.stage(f"training {path.stem}", epochs) as tick:
         train(network, answers.images, objective, schedule, generator, tick=tick)
     with whole_file(path) as file:
         file.write_bytes(to_bytes(network))
