@@ -46,7 +46,8 @@ def _strength(directions: dict[str, Any]) -> Iterator[Check]:
         lost = {name: scores["clean"] - scores[name] for name in ("noise", "attacked", "ceiling")}
         losses = f"mAP lost: noise {lost['noise']:.3f}, attack {lost['attacked']:.3f}, ceiling {lost['ceiling']:.3f}"
         yield Check(f"{direction}: the ceiling is above the attack", lost["ceiling"] >= lost["attacked"] - TOLERANCE, losses)
-        yield Check(f"{direction}: noise does far less than the attack", lost["noise"] <= lost["attacked"] / 2, losses)
+        yield Check(f"{direction}: the attack does something", lost["attacked"] > TOLERANCE, losses)
+        yield Check(f"{direction}: noise does far less than the attack", lost["noise"] <= max(lost["attacked"], TOLERANCE) / 2, losses)
         entropy = found["metrics"]["code_entropy"]["clean"]
         yield Check(f"{direction}: clean codes use their bits", entropy > 0.5, f"mean entropy of a bit {entropy:.2f} of 1")
 

@@ -8,6 +8,8 @@ underscore are shared parts, not plugins.
 import importlib
 import pkgutil
 from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from crossattack.errors import UnknownName
@@ -22,8 +24,9 @@ class Registry:
 
     def names(self) -> tuple[str, ...]:
         """Names of all plugins, sorted."""
-        folder = importlib.import_module(self.package).__path__
-        return tuple(sorted(module.name for module in pkgutil.iter_modules(folder) if not module.name.startswith("_")))
+        first, *rest = self.package.split(".")
+        folder = Path(str(files(first)), *rest)  # listed, not imported: names are known before torch is
+        return tuple(sorted(module.name for module in pkgutil.iter_modules([str(folder)]) if not module.name.startswith("_")))
 
     def load(self, name: str) -> Any:
         """The plugin's class; `UnknownName` lists the choices and the nearest."""

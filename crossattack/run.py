@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crossattack._run_folder import Log, Logged, folder_to_resume, new_folder, same_config
 from crossattack.config import RunConfig, load_config
 from crossattack.progress import progress_for
+from crossattack.run_folder import Log, Logged, folder_to_resume, new_folder, same_config
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 import yaml
 
-from crossattack._run_folder import flat
 from crossattack.config import RunConfig, load_config, to_yaml
 from crossattack.errors import ConfigError
+from crossattack.run_folder import flat
 
 DEFAULT = Path(__file__).parents[1] / "configs" / "default.yaml"
 

@@ -22,7 +22,7 @@ FLOORS = (
     "config evaluation",
     "results",
     "experiment",
-    "sweep report serve",
+    "sweep report serve run_folder",
     "run cli",  # two doors to the same stairs: they alone may open each other
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}

@@ -17,8 +17,8 @@ TEXTS = (["red", "circle"], "a square", "nothing known")
 
 
 def pictures(name: str, items: int = 3, seed: int = 0) -> Tensor:
-    """Smooth pictures with some noise, of a size that the tower takes in a hurry."""
-    side = 224 if name == "cnnf" else 32
+    """Smooth pictures with some noise, of the size that the tower is meant for."""
+    side = 224 if name == "cnnf" else 64
     random = torch.Generator().manual_seed(seed)
     smooth = torch.nn.functional.interpolate(torch.rand(items, 3, 4, 4, generator=random), size=(side, side), mode="bilinear")
     noisy = smooth + 0.1 * torch.randn(items, 3, side, side, generator=random)
@@ -34,7 +34,7 @@ def network(request: pytest.FixtureRequest) -> HashingNetwork:
         if isinstance(part, torch.nn.BatchNorm2d):
             part.momentum = 1.0  # statistics of the one batch that follows; from scratch, features would all but vanish
     with torch.no_grad():
-        network.encode_images(pictures(request.param, 4, seed=1))
+        network.encode_images(pictures(request.param, 8, seed=1))
     return network.eval()
 
 

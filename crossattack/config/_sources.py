@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from crossattack._config_section import known_fields, moved
+from crossattack.config._section import known_fields, moved
 from crossattack.errors import ConfigError, nearest
 from crossattack.registry import Registry
 

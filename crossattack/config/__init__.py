@@ -15,10 +15,10 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
 
-from crossattack._config_checks import attack_problems, device_problem, tower_problems
-from crossattack._config_problems import Problems, explain
-from crossattack._config_section import Section, as_table, checked, chosen
-from crossattack._config_sources import merge, read_override, read_yaml
+from crossattack.config._checks import attack_problems, device_problem, tower_problems
+from crossattack.config._problems import Problems, explain
+from crossattack.config._section import Section, as_table, checked, chosen
+from crossattack.config._sources import merge, read_override, read_yaml
 from crossattack.errors import ConfigError
 from crossattack.registry import ATTACKS, DATASETS, TARGETS
 

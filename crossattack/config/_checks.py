@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from crossattack._config_section import Section, known_fields
+from crossattack.config._section import Section, known_fields
 from crossattack.errors import UnknownName, nearest
 from crossattack.registry import ATTACKS, IMAGE_TOWERS, TEXT_TOWERS
 

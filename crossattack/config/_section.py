@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from crossattack._config_problems import Problems, explain, unknown_key
+from crossattack.config._problems import Problems, explain, unknown_key
 from crossattack.errors import CrossattackError, UnknownName
 from crossattack.registry import Registry
 
