@@ -20,7 +20,7 @@ FLOORS = (
     "items",
     "perturbing",
     "config evaluation",
-    "results",
+    "results run_folder",
     "experiment",
     "sweep report serve run_folder",
     "run cli",  # two doors to the same stairs: they alone may open each other

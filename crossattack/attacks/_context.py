@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, UInt8
+from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
 from crossattack.attacks._surrogate import Answers, Surrogate, SurrogateRecipe, fit_surrogate
 from crossattack.codes import Codes
 from crossattack.encoding import Encoder
 from crossattack.errors import UsageError
+from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.oracle import Oracle
 from crossattack.progress import Progress
 from crossattack.streams import Streams
@@ -73,22 +74,32 @@ class AttackContext:
         return self.made[name]
 
     def answers(self, reserve: int = 0) -> Answers:
-        """Codes of as many of the attacker's pairs as the whole budget less `reserve` covers, two queries a pair.
+        """Codes of as many of the attacker's pairs as the whole budget less `reserve` covers.
 
         Pairs are asked in one random order, whatever the budget, so that a smaller budget's pairs are the first of a
-        larger one's.
+        larger one's. An item that occurs twice is paid for once, so pairs that share a text leave room for more pairs.
         """
-        affordable = min((self.oracle.cap - reserve) // 2, len(self.texts))
-        if affordable < LEAST_PAIRS:
+        order = torch.from_numpy(self.streams.numpy("mining", "order").permutation(len(self.texts)))
+        order = order[: self._affordable(order, self.oracle.cap - reserve)]
+        if len(order) < LEAST_PAIRS:
             least = 2 * LEAST_PAIRS + reserve
             raise UsageError(f"a surrogate wants a budget of at least {least} queries, got {self.oracle.cap}; raise `budget`.")
-        order = self.streams.numpy("mining", "order").permutation(len(self.texts))[:affordable]
-        images, texts = self.images[torch.from_numpy(order)], [self.texts[i] for i in order]
+        images, texts = self.images[order], [self.texts[i] for i in order.tolist()]
         image_codes, text_codes = [], []
-        with self.progress.stage("querying the target", 2 * affordable) as tick:
-            for start in range(0, affordable, BATCH):
+        with self.progress.stage("querying the target", 2 * len(order)) as tick:
+            for start in range(0, len(order), BATCH):
                 here = slice(start, start + BATCH)
-                image_codes.append(self.oracle.query_images(images[here], phase="mining").values)
-                text_codes.append(self.oracle.query_texts(texts[here], phase="mining").values)
+                image_codes.append(self.oracle.query_images(images[here], phase="mining").codes)
+                text_codes.append(self.oracle.query_texts(texts[here], phase="mining").codes)
                 tick(2 * len(texts[here]), f"{self.oracle.remaining} left")
         return Answers(images, texts, torch.cat(image_codes), torch.cat(text_codes))
+
+    def _affordable(self, order: Int64[Tensor, " pairs"], queries: int) -> int:
+        """How many of the first pairs have at most so many different items."""
+        seen: set[bytes] = set()
+        texts = fingerprint_texts([self.texts[i] for i in order.tolist()])
+        for pairs, keys in enumerate(zip(fingerprint_images(self.images[order]), texts, strict=True)):
+            seen.update(keys)
+            if len(seen) > queries:
+                return pairs
+        return len(order)

@@ -47,7 +47,7 @@ def score_rows(results: Mapping[str, Any]) -> list[Row]:
 def fact_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the change looks like, what it cost, what the surrogate was worth, and which checks failed."""
     facts = [("threat model", _threat(results["threat_model"]))]
-    facts += [(f"distortion of {what}", _listed(numbers)) for what, numbers in results.get("distortion", {}).items() if numbers]
+    facts += [(f"change of {what}", _change(numbers)) for what, numbers in results.get("distortion", {}).items() if numbers]
     facts.append(("bill", _bill(results["budget"])))
     facts += [("surrogate", _surrogate(one)) for one in results.get("surrogates", ())]
     facts += [("check failed", f"{check['name']}: {check['detail']}") for check in results.get("checks", ()) if check["ok"] is False]
@@ -100,16 +100,19 @@ def _surrogate(one: Mapping[str, Any]) -> str:
     return f"{one.get('image_tower')} + {one.get('text_tower')}: {agreement}"
 
 
-def _listed(numbers: Mapping[str, Any]) -> str:
-    return ", ".join(f"{UNITS.get(key, key.replace('_', ' '))} {_plain(value)}" for key, value in numbers.items())
+def _change(numbers: Mapping[str, Any]) -> str:
+    told = ", ".join(
+        f"{label} {NONE if numbers[key] is None else format(numbers[key], shape)}" for key, (label, shape) in TOLD.items() if key in numbers
+    )
+    return told + (" (feature space: nobody could send it)" if numbers.get("realisable") is False else "")
 
 
-UNITS = {"linf": "L∞", "linf_max": "largest L∞", "l2": "L2", "psnr": "PSNR (dB)", "ssim": "SSIM"}
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if value is None:
-        return NONE
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+TOLD = {
+    "linf_max": ("L∞ at most", ".4f"),
+    "l2": ("L2", ".2f"),
+    "psnr": ("PSNR in dB", ".1f"),
+    "ssim": ("SSIM", ".3f"),
+    "weight_linf": ("weights of words by at most", ".2f"),
+    "words_moved": ("words moved", ".0f"),
+    "edited": ("texts edited", "d"),
+}
