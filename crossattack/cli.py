@@ -6,6 +6,7 @@ line a problem on stderr, never a traceback; a traceback is a bug of ours.
 Exit codes: 0 done, 1 anything else, 2 bad usage, 3 budget refused, 130 interrupted.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -145,6 +146,7 @@ def data_show(
 
 def main(arguments: Sequence[str] | None = None, called: str = "crossattack") -> int:
     """Run a command; its exit code."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch: on a busy machine, threads that spin cost 20x (decision 006)
     command = typer.main.get_command(app)
     try:
         return command.main(arguments, prog_name=called, standalone_mode=False) or 0
