@@ -25,6 +25,7 @@ class HashingNetwork(nn.Module):
         super().__init__()
         self.bits, self._names = bits, {"image_tower": image, "text_tower": text}
         self.image_tower, self.text_tower = image_tower(image, weights), text_tower(text, **text_settings)
+        self.from_scratch = weights == "none" or (weights == "own" and self.image_tower.own_weights == "none")
         self.image_head, self.text_head = nn.Linear(self.image_tower.features, bits), nn.Linear(self.text_tower.features, bits)
 
     def project_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items bits"]:

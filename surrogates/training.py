@@ -17,7 +17,7 @@ Objective: TypeAlias = Callable[[Float[Tensor, "batch bits"], Int64[Tensor, " ba
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long and how fast. The towers that start from trained weights take `tower_lr`, everything else `lr`.
+    """How long and how fast. A picture tower that starts from trained weights takes `tower_lr`, everything else `lr`.
 
     Both rates rise over the first tenth of the steps and fall to zero along a cosine (AdamW). `shift` moves each picture
     by up to so many pixels, edges repeated; `flip` mirrors half of them.
@@ -52,7 +52,7 @@ def train(
     tower = list(network.image_tower.parameters())
     inside = {id(parameter) for parameter in tower}
     rest = [parameter for parameter in network.parameters() if id(parameter) not in inside]
-    rates = [{"params": tower, "lr": schedule.tower_lr}, {"params": rest, "lr": schedule.lr}]
+    rates = [{"params": tower, "lr": schedule.lr if network.from_scratch else schedule.tower_lr}, {"params": rest, "lr": schedule.lr}]
     optimiser = torch.optim.AdamW(rates, weight_decay=schedule.weight_decay)
     per_epoch = max(1, len(images) // schedule.batch)  # a last batch of one would upset batch normalisation
     pace = torch.optim.lr_scheduler.LambdaLR(optimiser, _warm_cosine(schedule.epochs * per_epoch))

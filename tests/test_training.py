@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from surrogates.losses import pairwise_likelihood, quantisation
 from surrogates.network import HashingNetwork, network_for, to_bytes
+from surrogates.towers import image_tower
 from surrogates.training import Schedule, augment, train
 
 ITEMS, SIDE, BITS = 48, 8, 8
@@ -64,11 +67,12 @@ def learned(
     seed: int = 0,
     score: Callable[[HashingNetwork], float] | None = None,
     spy: Callable[[HashingNetwork, Tensor, float], None] = lambda network, batch, loss: None,
+    weights: str = "none",
 ) -> HashingNetwork:
     """A network trained on the toy problem; `spy` sees each batch and its loss."""
     pictures, texts, relevant = toy()
     torch.manual_seed(seed)
-    network = network_for(texts, image="convnet", text="bag_of_words", bits=BITS, weights="none")
+    network = network_for(texts, image="convnet", text="bag_of_words", bits=BITS, weights=weights)
 
     def objective(outputs: Tensor, batch: Tensor) -> Tensor:
         words = network.project_texts([texts[i] for i in batch.tolist()])
@@ -140,12 +144,15 @@ def test_without_a_score_the_last_epoch_is_given_back() -> None:
     assert to_bytes(network) != before
 
 
-def test_the_picture_tower_has_a_rate_of_its_own() -> None:
-    torch.manual_seed(0)
-    start = network_for(toy()[1], image="convnet", text="bag_of_words", bits=BITS, weights="none")
-    network = learned(Schedule(epochs=1, batch=16, tower_lr=0.0))
-    moved = {name for name, parameter in network.named_parameters() if not torch.equal(parameter, start.get_parameter(name))}
-    assert {name.split(".")[0] for name in moved} == {"image_head", "text_tower", "text_head"}
+def test_a_picture_tower_has_a_rate_of_its_own_where_it_starts_from_trained_weights(tmp_path: Path) -> None:
+    weights = str(tmp_path / "convnet.safetensors")
+    save_file(image_tower("convnet").state_dict(), weights)
+    for start_from, still in ((weights, {"image_tower"}), ("none", set())):
+        torch.manual_seed(0)
+        start = network_for(toy()[1], image="convnet", text="bag_of_words", bits=BITS, weights=start_from)
+        network = learned(Schedule(epochs=1, batch=16, tower_lr=0.0), weights=start_from)
+        moved = {name for name, parameter in network.named_parameters() if not torch.equal(parameter, start.get_parameter(name))}
+        assert {name.split(".")[0] for name in moved} == {"image_tower", "image_head", "text_tower", "text_head"} - still
 
 
 def test_rates_rise_over_a_tenth_of_the_steps_and_fall_to_nothing() -> None:

@@ -17,7 +17,7 @@ from surrogates.losses import pairwise_likelihood
 from surrogates.network import HashingNetwork, network_for
 from surrogates.training import Schedule, train
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)

