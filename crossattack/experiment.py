@@ -30,7 +30,7 @@ def run(config: RunConfig, folder: Path, progress: Progress) -> dict[str, Any]:
         own, held_back = pairs.take(split.attacker), pairs.take(split.held_back)
     with clock("target"):
         target = config.target.plugin.load(pairs.take(split.train), device=device, progress=progress)
-        index = build_index(target, database, split.digest(), device=device, progress=progress)
+        index = build_index(target, database, device=device, progress=progress)
 
     with Ledger.open(folder / "ledger.sqlite", target_digest=target.digest) as ledger:
         endpoint = LocalEndpoint(target, device=device)
