@@ -21,7 +21,7 @@ class Pgd:
     the clean item, as every bit's objective has a slope there.
 
     Differs from the paper: labels and codes give the objective instead of a class loss (see `_objectives.consensus`); no
-    random start; alpha shrinks to one grey level over the second half so that the last steps settle.
+    random start.
 
     Paper: Madry, Makelov, Schmidt, Tsipras, Vladu, "Towards Deep Learning Models Resistant to Adversarial Attacks",
     ICLR 2018.
