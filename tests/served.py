@@ -24,6 +24,7 @@ from crossattack.index import Index
 from crossattack.serve.accounts import Accounts
 from crossattack.serve.app import make_app
 from crossattack.serve.service import Service
+from crossattack.serve.start import server_settings
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def serving(state: Path, *, captions: Sequence[str] | None = None, **settings: A
         texts = (*captions, *service.database.texts[len(captions) :])
         service = replace(service, database=replace(service.database, texts=texts))
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(make_app(service), log_config=None, access_log=False, timeout_graceful_shutdown=2))
+        server = uvicorn.Server(server_settings(make_app(service)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

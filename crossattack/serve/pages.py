@@ -9,7 +9,12 @@ from fastapi.responses import FileResponse, HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 FOLDER = Path(__file__).parent / "page"
-FILES = {"/": ("search.html", "text/html"), "/page.css": ("page.css", "text/css"), "/search.js": ("search.js", "text/javascript")}
+FILES = {
+    "/": ("search.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/search.js": ("search.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
 
 
 def pages(schema: Callable[[], dict[str, Any]]) -> APIRouter:

@@ -4,7 +4,7 @@ What can be refused is refused before anything is loaded, and a socket that othe
 asked for.
 """
 
-import logging.config
+import logging
 import os
 import socket
 import sys
@@ -46,7 +46,7 @@ def serve(wish: Wish) -> None:
         import uvicorn
     except ImportError as error:
         raise MissingDependency(f"{error.name} wanted to serve, not installed; run `pip install 'crossattack[serve]'`.") from error
-    from crossattack.serve.guard import JsonLines, is_loopback, log
+    from crossattack.serve.guard import is_loopback, log
     from crossattack.serve.rate import items_a_second
     from crossattack.serve.tokens import VARIABLE, Tokens
 
@@ -62,29 +62,44 @@ def serve(wish: Wish) -> None:
         from crossattack.serve.app import make_app
 
         service = build(config, wish, tokens, per_second, progress_for(sys.stderr))
-        lines = {"lines": {"()": JsonLines}}
-        handler = {"stderr": {"class": "logging.StreamHandler", "formatter": "lines"}}
-        loggers = {name: {"handlers": ["stderr"], "level": "INFO", "propagate": False} for name in ("uvicorn", "crossattack.serve")}
-        logging.config.dictConfig(
-            {"version": 1, "disable_existing_loggers": False, "formatters": lines, "handlers": handler, "loggers": loggers}
-        )
+        _log_as_json()
         port = listener.getsockname()[1]
         url = f"http://{f'[{wish.host}]' if ':' in wish.host else wish.host}:{port}/"
         log.info("serving", extra={"fields": {"url": url, "tokens": tokens.are_wanted, **service.info()}})
-        settings = uvicorn.Config(
-            make_app(service),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            limit_concurrency=MOST_CONNECTIONS,
-            timeout_keep_alive=30,
-        )
         try:
-            uvicorn.Server(settings).run(sockets=[listener])
+            uvicorn.Server(server_settings(make_app(service))).run(sockets=[listener])
         except KeyboardInterrupt:
             log.info("interrupted")
         finally:
             service.accounts.close()
+
+
+def server_settings(app: Any) -> Any:
+    """How uvicorn runs the application: its own log lines are ours, and there is an end to how many may come at once."""
+    import uvicorn
+
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=10,
+    )
+
+
+def _log_as_json() -> None:
+    """Lines of JSON on stderr, from the service, from uvicorn, and for warnings of libraries."""
+    from crossattack.serve.guard import JsonLines
+
+    logging.captureWarnings(True)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines())
+    for name in ("crossattack.serve", "uvicorn", "py.warnings"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO)
 
 
 def build(config: RunConfig, wish: Wish, tokens: Any, per_second: float | None, progress: Progress) -> Any:
