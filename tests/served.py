@@ -1,7 +1,6 @@
 """A small service on a real socket, in a thread of the test's own process."""
 
 import io
-import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -24,7 +23,7 @@ from crossattack.index import Index
 from crossattack.serve.accounts import Accounts
 from crossattack.serve.app import make_app
 from crossattack.serve.service import Service
-from crossattack.serve.start import server_settings
+from crossattack.serve.start import listening, server_settings
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ def serving(state: Path, *, captions: Sequence[str] | None = None, **settings: A
     if captions:
         texts = (*captions, *service.database.texts[len(captions) :])
         service = replace(service, database=replace(service.database, texts=texts))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listening("127.0.0.1", 0) as listener:
         server = uvicorn.Server(server_settings(make_app(service)))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -217,6 +217,23 @@ def test_concurrent_requests_do_not_overdraw_a_quota(tmp_path: Path) -> None:
         assert served.stats()["items"] == 9
 
 
+def test_what_cannot_be_counted_is_not_answered(served: Served) -> None:
+    served.texts(["red"], keys=["a"])
+    file = served.service.accounts._db
+    (pages,) = file.execute("PRAGMA page_count").fetchone()
+    file.execute(f"PRAGMA max_page_count = {pages}")  # a full disk
+    replies = [served.texts([f"red {n}"] * 64, keys=[f"{n}-{i}" for i in range(64)], to="/v1/search/texts") for n in range(9)]
+    refused = [reply for reply in replies if reply.status_code != 200]
+    assert refused
+    assert {(reply.status_code, reply.json()["error"]["code"], reply.headers["retry-after"]) for reply in refused} == {
+        (503, "not_counted", "5")
+    }
+    assert served.stats()["items"] == 1 + 64 * (len(replies) - len(refused))
+    file.execute("PRAGMA max_page_count = 1000000")
+    assert served.texts(["red 8"] * 64, keys=[f"8-{i}" for i in range(64)], to="/v1/search/texts").status_code == 200
+    assert served.stats()["items"] == 1 + 64 * (len(replies) - len(refused) + 1)
+
+
 def test_a_file_of_another_kind_or_target_is_refused_unharmed(tmp_path: Path) -> None:
     Accounts(tmp_path / "state.sqlite", target_digest="0" * 16).close()
     (tmp_path / "text").write_text("no database, surely, and long enough to be looked at" * 40)
@@ -255,3 +272,13 @@ def test_it_answers_while_a_batch_is_being_computed(served: Served) -> None:
             assert waiting.result(10).status_code == 200
         finally:
             served.service.lock.acquire()
+
+
+def test_a_reply_does_not_wait_for_an_acknowledgement(served: Served) -> None:
+    """Nagle's algorithm and delayed acknowledgements cost 40 ms a request where head and body are sent apart."""
+    times = []
+    for _ in range(20):
+        began = time.perf_counter()
+        served.http.get("/healthz")
+        times.append(time.perf_counter() - began)
+    assert sorted(times)[10] < 0.03

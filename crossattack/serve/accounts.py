@@ -111,7 +111,7 @@ class Accounts:
         A key that was settled meanwhile, by another request or earlier in this one, keeps its first answer.
         """
         settled: list[tuple[bytes | ItemRefused, bool]] = []
-        with self._lock, _transaction(self._db):
+        with self._lock, _or_not_now(), _transaction(self._db):
             self._db.execute("INSERT INTO account(name) VALUES (?) ON CONFLICT DO NOTHING", (account,))
             for question, answer in zip(questions, answers, strict=True):
                 before = self._stored(account, question)
@@ -153,6 +153,16 @@ class Accounts:
         if now - self._purged >= min(60.0, self.keys_last):
             self._db.execute("DELETE FROM answer WHERE time <= ?", (now - self.keys_last,))
             self._purged = now
+
+
+@contextmanager
+def _or_not_now() -> Iterator[None]:
+    """A count that cannot be written is an answer that does not leave: whoever asked may ask again."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        said = "the count of this answer cannot be written at present; nothing was counted, ask again later."
+        raise Refusal(503, "not_counted", said, {"Retry-After": "5"}) from error
 
 
 @contextmanager

@@ -61,6 +61,9 @@ class Guard:
                 _refuse_strangers(Headers(scope=scope))
             await self.app(scope, receive, guarded)
         except Refusal as refusal:
+            state["refused_as"] = refusal.code
+            if refusal.status >= 500:
+                log.exception("failed", extra={"fields": {"path": scope["path"]}})
             await JSONResponse(refusal.body(), refusal.status, refusal.headers)(scope, receive, guarded)
         except Exception:
             log.exception("failed", extra={"fields": {"path": scope["path"]}})
@@ -68,7 +71,7 @@ class Guard:
                 failure = Refusal(500, "internal", "an answer wanted, a fault of this service got; its log says more.")
                 await JSONResponse(failure.body(), failure.status)(scope, receive, guarded)
         finally:
-            told = {key: state[key] for key in ("account", "items", "replayed", "refused") if key in state}
+            told = {key: state[key] for key in ("account", "items", "replayed", "refused", "refused_as") if key in state}
             seconds = round(time.monotonic() - began, 4)
             fields = {"method": scope["method"], "path": scope["path"], "status": status, "seconds": seconds, **told}
             log.info("request", extra={"fields": fields})
