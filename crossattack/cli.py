@@ -1,4 +1,4 @@
-"""The command line: `crossattack run | list | data`.
+"""The command line: `crossattack run | serve | list | data`.
 
 Nothing heavy is imported before it is needed, so that help and refusals come at once. What goes wrong on purpose is one
 line a problem on stderr, never a traceback; a traceback is a bug of ours.
@@ -9,6 +9,7 @@ Exit codes: 0 done, 1 anything else, 2 bad usage, 3 budget refused, 130 interrup
 import os
 import sys
 from collections.abc import Sequence
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,14 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="What data sets there are, and what they hold.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
+
+
+class Revealed(Enum):
+    """What a service may show."""
+
+    CODES = "codes"
+    RANKING = "ranking"
+
 
 Override = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Any other setting, by its dotted key. Repeatable.")]
 
@@ -90,6 +99,55 @@ def run_command(
         **{"attacked": attacked, "seed": seed, "device": device, "name": name},
     }
     run(Wish(path=config, overrides=set_ or [], flags=flags, runs=runs, resume=resume, quiet=quiet, as_json=as_json))
+
+
+@app.command("serve")
+def serve_command(
+    target: Annotated[str | None, typer.Option(metavar="NAME", help="What is served: `crossattack list targets`. [dcmh]")] = None,
+    data: Annotated[str | None, typer.Option(metavar="NAME", help="Its data set: `crossattack list datasets`. [pictograms]")] = None,
+    root: Annotated[str | None, typer.Option(metavar="DIR", help="Where the data set's files lie, for those that want to know.")] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings as YAML; flags win over it.")] = None,
+    set_: Override = None,
+    bits: Annotated[str | None, typer.Option(metavar="INT", help="Bits of the target's codes. [32]")] = None,
+    device: Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N. [auto]")] = None,
+    host: Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen; any but this machine's own wants tokens.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="INT", min=0, max=65535, help="0 for one that is free.")] = 8765,
+    reveals: Annotated[Revealed, typer.Option(help="What answers show.")] = Revealed.CODES,
+    top_k: Annotated[int | None, typer.Option(metavar="INT", min=1, help="Hits that a search shows, with `ranking`. [10]")] = None,
+    tokens: Annotated[Path | None, typer.Option(metavar="FILE", help="Bearer tokens, `name:token` a line. [$CROSSATTACK_TOKENS]")] = None,
+    rate: Annotated[str | None, typer.Option(metavar="N/s", help="Items a second, of one account. [no limit]")] = None,
+    quota: Annotated[int | None, typer.Option(metavar="INT", min=0, help="Items that one account may ever ask. [no limit]")] = None,
+    state: Annotated[Path | None, typer.Option(metavar="FILE", help="Counts and idempotency keys. [one a target, in the cache]")] = None,
+) -> None:
+    """Serve a target over HTTP, with a search page: a black box that is really remote.
+
+    \b
+    Examples:
+      crossattack serve --target dcmh
+      crossattack serve --reveals ranking --top-k 50 --rate 100/s
+      crossattack serve --host 0.0.0.0 --tokens tokens.txt --quota 10000
+      crossattack serve --data scenes --set data.pairs=2000 --set target.image_tower=convnet
+
+    Exit codes: 0 interrupted by its owner, 2 bad usage, 1 anything else.
+    """
+    from crossattack.serve.start import Wish, serve
+
+    flags = {"target.name": target, "data.name": data, "data.root": root, "target.bits": bits, "device": device}
+    serve(
+        Wish(
+            path=config,
+            overrides=set_ or [],
+            flags=flags,
+            host=host,
+            port=port,
+            reveals=reveals.value,
+            top_k=top_k,
+            tokens=tokens,
+            rate=rate,
+            quota=quota,
+            state=state,
+        )
+    )
 
 
 @app.command("list")
