@@ -11,13 +11,14 @@ from typing import Any
 
 from crossattack.attacks import AttackContext, Pictures, WhiteBox, Words
 from crossattack.config import RunConfig
-from crossattack.evaluation import agreement, judge, keep_codes, measure
+from crossattack.evaluation import compare, judge
+from crossattack.evidence import Evidence, keep_codes
 from crossattack.index import build_index
 from crossattack.ledger import Ledger
 from crossattack.oracle import LocalEndpoint, Oracle, Referee
 from crossattack.perturbing import Condition, kept, noise_like, perturb_all, untouched
 from crossattack.progress import Progress
-from crossattack.results import Clock, Evidence, assemble
+from crossattack.results import Clock, assemble
 from crossattack.streams import Streams
 
 
@@ -56,8 +57,7 @@ def run(config: RunConfig, folder: Path, progress: Progress) -> dict[str, Any]:
 
         with clock("evaluation"):
             rankings = judge(referee, conditions, query, database, index, progress)
-            keep_codes(folder / "codes.h5", rankings)
-            directions = measure(rankings, conditions, streams, config.evaluation.resamples)
-            surrogates = agreement(referee, black_box.made, held_back, device)
-        evidence = Evidence(config, pairs, split, target, ledger, conditions, rankings, directions, surrogates)
+            compared = compare(referee, black_box.made, held_back, device)
+            evidence = Evidence(config, pairs.groups, split, ledger, conditions, rankings, compared)
+            keep_codes(folder / "codes.h5", evidence)
         return assemble(evidence, started, clock, folder / "results.json")
