@@ -69,7 +69,8 @@ def connect(path: Path, target_digest: str, generation: int | None) -> tuple[sql
     try:
         connection = sqlite3.connect(path, timeout=30, isolation_level=None)
     except sqlite3.Error as error:
-        raise LedgerError(f"the ledger {path} cannot be opened ({error}); make its folder, or name another.") from error
+        advice = "check the folder's permissions" if path.parent.is_dir() else "make its folder"
+        raise LedgerError(f"the ledger {path} cannot be opened ({error}); {advice}, or name another.") from error
     try:
         with transaction(connection, path):
             if _is_empty(connection):

@@ -5,6 +5,7 @@ skip that is right wherever CI runs says so: `pytest.skip("allowed: needs a GPU"
 """
 
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 LEAVE = "allowed:"
+assert "torch" not in sys.modules, "the wait policy is read when torch is loaded"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does
 
 
 def failed_for_skipping(report: Any) -> Any:
