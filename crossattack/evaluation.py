@@ -15,8 +15,9 @@ from numpy import ndarray
 from torch import Tensor
 
 from crossattack.attacks import Pictures, Status
+from crossattack.attacks._answers import CodeAnswers
 from crossattack.attacks._surrogate import Surrogate
-from crossattack.codes import Codes, harden
+from crossattack.codes import Codes, harden, nearest_ids
 from crossattack.datasets import Pairs
 from crossattack.encoding import encode
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
@@ -95,10 +96,18 @@ def _measure(ranking: Ranking, status: tuple[Status, ...], streams: Streams, res
         "metrics": {
             "bits_flipped": float(flipped.mean()),
             "quarter_flipped": float((flipped >= 0.25).double().mean()),
+            "top10_gone": _top_gone(ranking),
             "code_entropy": {name: code_entropy(codes) for name, codes in ranking.queries.items()},
             "queries_without_relevant": int((~scored).sum()),
         },
     }
+
+
+def _top_gone(ranking: Ranking, top: int = 10) -> float:
+    """Share of queries of whose clean top 10 nothing is left in the attacked one's, in the target's own order of ties."""
+    top = min(top, len(ranking.database))
+    before, after = (nearest_ids(ranking.queries[name], ranking.database, top) for name in ("clean", "attacked"))
+    return float((~(before[:, :, None] == after[:, None, :]).any(axis=(1, 2))).mean())
 
 
 def _attackers_view(status: tuple[Status, ...]) -> float | None:
@@ -109,8 +118,12 @@ def _attackers_view(status: tuple[Status, ...]) -> float | None:
 
 @dataclass(frozen=True)
 class Compared:
-    """A surrogate's codes of the held-back pairs beside the target's, by modality; `keys` are their fingerprints."""
+    """A surrogate's codes of the held-back pairs beside the target's, by modality; `keys` are their fingerprints.
 
+    aligned: whether its bits stand for the target's, one by one, as they do where it learned from codes.
+    """
+
+    aligned: bool
     image_tower: str
     text_tower: str
     ours: dict[Modality, Int8[Tensor, "pairs bits"]]
@@ -132,7 +145,8 @@ def compare(referee: Referee, made: Mapping[str, Surrogate], held_back: Pairs, d
         network = surrogate.network
         sides: tuple[tuple[Modality, Any], ...] = (("images", held_back.images), ("texts", held_back.texts))
         ours: dict[Modality, Codes] = {modality: harden(encode(network, modality, items, device=device)) for modality, items in sides}
-        found[name] = Compared(network.settings["image_tower"], network.settings["text_tower"], ours, theirs, keys)
+        aligned = isinstance(surrogate.answers, CodeAnswers)
+        found[name] = Compared(aligned, network.settings["image_tower"], network.settings["text_tower"], ours, theirs, keys)
     return found
 
 
@@ -151,7 +165,7 @@ def agreement(compared: Mapping[str, Compared]) -> list[dict[str, Any]]:
                 "name": name,
                 "image_tower": one.image_tower,
                 "text_tower": one.text_tower,
-                "bit_agreement": bit_agreement(torch.cat([images, texts]), torch.cat([their_images, their_texts])),
+                "bit_agreement": bit_agreement(torch.cat([images, texts]), torch.cat([their_images, their_texts])) if one.aligned else None,
                 "rank_agreement": sum(known) / len(known) if known else None,
             }
         )

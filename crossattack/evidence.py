@@ -48,7 +48,7 @@ def keep_codes(path: Path, evidence: Evidence) -> None:
             group.create_dataset("relevant", data=ranking.relevant, compression="gzip")
         for name, one in evidence.compared.items():
             group = file.create_group(f"agreement/{name}")
-            group.attrs["image_tower"], group.attrs["text_tower"] = one.image_tower, one.text_tower
+            group.attrs["aligned"], group.attrs["image_tower"], group.attrs["text_tower"] = one.aligned, one.image_tower, one.text_tower
             for modality, codes in one.ours.items():
                 group[f"{modality}/ours"], group[f"{modality}/theirs"] = codes.numpy(), one.theirs[modality].numpy()
                 group[f"{modality}/keys"] = np.frombuffer(b"".join(one.keys[modality]), np.uint8).reshape(-1, 16)
@@ -80,7 +80,7 @@ def _compared(group: Any) -> Compared:
     modalities: tuple[Modality, ...] = ("images", "texts")
     ours, theirs = ({modality: _tensor(group[modality][side]) for modality in modalities} for side in ("ours", "theirs"))
     keys: dict[Modality, list[bytes]] = {modality: [key.tobytes() for key in group[modality]["keys"][()]] for modality in modalities}
-    return Compared(group.attrs["image_tower"], group.attrs["text_tower"], ours, theirs, keys)
+    return Compared(bool(group.attrs["aligned"]), group.attrs["image_tower"], group.attrs["text_tower"], ours, theirs, keys)
 
 
 def _tensor(stored: Any) -> Tensor:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from crossattack.attacks import AttackContext, Pictures, WhiteBox, Words
+from crossattack.catalogue import Catalogue
 from crossattack.config import RunConfig
 from crossattack.evaluation import compare, judge
 from crossattack.evidence import Evidence, keep_codes
 from crossattack.index import build_index
 from crossattack.ledger import Ledger
-from crossattack.oracle import LocalEndpoint, Oracle, Referee
+from crossattack.oracle import LocalEndpoint, Oracle, Referee, Reveals
 from crossattack.perturbing import Condition, kept, noise_like, perturb_all, untouched
 from crossattack.progress import Progress
 from crossattack.results import Clock, assemble
@@ -34,9 +35,10 @@ def run(config: RunConfig, folder: Path, progress: Progress) -> dict[str, Any]:
         index = build_index(target, database, split.digest(), device=device, progress=progress)
 
     with Ledger.open(folder / "ledger.sqlite", target_digest=target.digest) as ledger:
-        endpoint = LocalEndpoint(target, device=device)
+        shop = Catalogue(database.images, database.texts, index.images, index.texts)
+        endpoint = LocalEndpoint(target, Reveals[config.oracle.reveals.upper()], device=device, catalogue=shop, top_k=config.oracle.shown)
         oracle = Oracle(ledger, endpoint, budget=config.oracle.budget, per_item=config.oracle.per_item)
-        referee = Referee(ledger, endpoint, cap=config.evaluation.cap)
+        referee = Referee(ledger, LocalEndpoint(target, device=device), cap=config.evaluation.cap)  # the owner, who sees codes
         black_box = AttackContext(
             oracle, own.images, own.texts, streams, device, progress, folder, attacked=len(query), recipe=config.surrogate.plugin
         )

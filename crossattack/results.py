@@ -19,6 +19,7 @@ from crossattack.attacks import Pictures, Words
 from crossattack.attacks._descent import as_bags
 from crossattack.cache import whole_file
 from crossattack.checks import run_checks
+from crossattack.config import OracleConfig
 from crossattack.evaluation import agreement, measure
 from crossattack.evidence import Evidence
 from crossattack.ledger import Ledger
@@ -100,7 +101,7 @@ def threat_model(evidence: Evidence) -> dict[str, Any]:
     uses_surrogate = bool(evidence.compared)
     return {
         "reveals": config.oracle.reveals,
-        "top_k": None,
+        **_list(config.oracle, database=len(next(iter(evidence.rankings.values())).database)),
         "white_box": config.oracle.white_box,
         "eps": getattr(attack, "eps", None),
         "norm": "linf",
@@ -112,6 +113,14 @@ def threat_model(evidence: Evidence) -> dict[str, Any]:
         and recipe.weights != "none",
         "vocabulary_known": False,
     }
+
+
+def _list(oracle: OracleConfig, database: int) -> dict[str, Any]:
+    """How much of the target's ranking an answer shows, and whether that is all of it; null where it shows none."""
+    if oracle.reveals != "ranking":
+        return {"top_k": None, "whole_database": None}
+    top_k = oracle.shown or database
+    return {"top_k": top_k, "whole_database": top_k == database}
 
 
 def all_bags(condition: Condition) -> bool:

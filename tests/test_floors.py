@@ -14,6 +14,7 @@ FLOORS = (
     "ledger datasets",
     "endpoint checks",
     "encoding",
+    "catalogue",
     "targets",
     "oracle mining index",
     "attacks",
