@@ -84,7 +84,7 @@ class LocalEndpoint:
 
     def __post_init__(self) -> None:
         if self.reveals not in DTYPES:
-            choices = ", ".join(reveals.value for reveals in DTYPES)
+            choices = " or ".join(reveals.value for reveals in DTYPES)
             raise UsageError(f"a target in this process reveals {choices}, {self.reveals.value} wanted; choose one of those.")
         if self.reveals is Reveals.RANKING and self.catalogue is None:
             raise UsageError("a database to search wanted for a ranking, none got; give the endpoint a `catalogue`.")
@@ -265,4 +265,5 @@ class _Account:
 
     def _lists(self, ids: Array) -> bool:
         """Whether these can be ids: no two equal, none below 0, none beyond the database."""
-        return len(np.unique(ids)) == len(ids) and ids.min() >= 0 and (self.terms.database is None or bool(ids.max() < self.terms.database))
+        beyond = self.terms.database is not None and ids.max() >= self.terms.database
+        return len(np.unique(ids)) == len(ids) and bool(ids.min() >= 0) and not beyond

@@ -10,12 +10,13 @@ import torch
 
 from crossattack.attacks import AttackContext, Pictures, WhiteBox, Words
 from crossattack.attacks._surrogate import SurrogateRecipe
+from crossattack.catalogue import Catalogue
 from crossattack.codes import harden
 from crossattack.datasets import Pairs, Split
 from crossattack.datasets.scenes import Scenes
 from crossattack.encoding import encode
 from crossattack.ledger import Ledger
-from crossattack.oracle import LocalEndpoint, Oracle
+from crossattack.oracle import LocalEndpoint, Oracle, Reveals
 from crossattack.progress import Silent
 from crossattack.streams import Streams
 from crossattack.targets._trained import HashingTarget
@@ -39,25 +40,39 @@ def untrained_target(pairs: Pairs, bits: int = 16, seed: int = 0) -> HashingTarg
 
 
 @contextmanager
-def attackers_world(folder: Path, *, budget: int = 60, per_item: int | None = None, seed: int = 0, attacked: int = 6) -> Iterator["World"]:
-    """An attacker in front of an oracle, and the items to attack."""
+def attackers_world(
+    folder: Path,
+    *,
+    budget: int = 60,
+    per_item: int | None = None,
+    seed: int = 0,
+    attacked: int = 6,
+    top_k: int | None = None,
+    reveals: Reveals | None = None,
+) -> Iterator["World"]:
+    """An attacker in front of an oracle, and the items to attack. Answers are codes, or lists where `top_k` says how long."""
     folder.mkdir(exist_ok=True)
     pairs, split = scenes()
     target = untrained_target(pairs)
     with Ledger.open(folder / "ledger.sqlite", target_digest=target.digest) as ledger:
-        oracle = Oracle(ledger, LocalEndpoint(target, batch_size=16), budget=budget, per_item=per_item)
         own, query, database = pairs.take(split.attacker), pairs.take(split.query[:attacked]), pairs.take(split.database)
-        context = AttackContext(oracle, own.images, own.texts, Streams(seed), "cpu", Silent(), folder, attacked, RECIPE)
         codes = [harden(encode(target, modality, items)) for modality, items in (("images", database.images), ("texts", database.texts))]
+        catalogue = Catalogue(database.images, database.texts, *codes)
+        reveals = reveals or (Reveals.RANKING if top_k else Reveals.CODES)
+        endpoint = LocalEndpoint(target, reveals, batch_size=16, catalogue=catalogue, top_k=top_k)
+        oracle = Oracle(ledger, endpoint, budget=budget, per_item=per_item)
+        context = AttackContext(oracle, own.images, own.texts, Streams(seed), "cpu", Silent(), folder, attacked, RECIPE)
         box = WhiteBox(target, *codes, database.labels, query.labels)
-        yield World(target, ledger, context, replace(context, white_box=box), query)
+        yield World(target, ledger, context, replace(context, white_box=box), query, catalogue)
 
 
 class World:
     """What a test of an attack looks at."""
 
-    def __init__(self, target: HashingTarget, ledger: Ledger, black: AttackContext, white: AttackContext, query: Pairs) -> None:
-        self.target, self.ledger, self.black, self.white, self.query = target, ledger, black, white, query
+    def __init__(
+        self, target: HashingTarget, ledger: Ledger, black: AttackContext, white: AttackContext, query: Pairs, catalogue: Catalogue
+    ) -> None:
+        self.target, self.ledger, self.black, self.white, self.query, self.catalogue = target, ledger, black, white, query, catalogue
         ids = tuple(range(len(query)))
         self.pictures, self.words = Pictures(ids, query.images), Words(ids, query.texts)
 

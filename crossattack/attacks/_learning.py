@@ -13,6 +13,7 @@ from surrogates.network import HashingNetwork
 from surrogates.training import Objective, Schedule, augment
 
 AMONG = 0.1  # share of the others that counts as nearest, and as farthest
+OWN_SIGNS, BALANCE = 0.01, 0.1  # from lists: weights beside the triplets; stronger pulls towards signs make all codes one
 TEXTS_A_PICTURE = 8  # shown texts that a step looks at, for each of its pictures: a text costs next to nothing
 
 
@@ -57,8 +58,9 @@ def from_lists(
         pictures = augment(answers.shown_images[near_images], schedule.shift, schedule.flip, generator).to(device)
         shown_images, shown_texts = network.encode_images(pictures), network.encode_texts(take_texts(answers.shown_texts, near_texts))
         images, texts = outputs.tanh(), network.encode_texts(answers.texts)
-        settling = torch.stack([_unsettled(relaxed) for relaxed in (images, texts, shown_images, shown_texts)])
-        loss = recipe.quantisation * settling.sum() / 2
+        sides = (images, texts, shown_images, shown_texts)
+        settling, leaning = (torch.stack([of(relaxed) for relaxed in sides]).sum() for of in (_unsettled, _leaning))
+        loss = recipe.quantisation * OWN_SIGNS * settling + BALANCE * leaning
         for anchors, others, similarity in (
             (images, shown_texts, of_texts[batch][:, near_texts]),
             (texts, shown_images, of_images[:, near_images]),
@@ -86,6 +88,11 @@ def _pull(anchors: Tensor, others: Tensor, mined: Triplets, margin: float) -> Te
         return anchors.new_zeros(())
     mined = mined.to(str(anchors.device))
     return triplet_margin(anchors[mined.anchors], others[mined.positives], others[mined.negatives], margin)
+
+
+def _leaning(relaxed: Float[Tensor, "items bits"]) -> Float[Tensor, ""]:
+    """How far each bit is from being +1 as often as -1."""
+    return relaxed.mean(0).square().mean()
 
 
 def _unsettled(relaxed: Float[Tensor, "items bits"]) -> Float[Tensor, ""]:

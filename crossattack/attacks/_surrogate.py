@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from jaxtyping import Int8
+from torch import Tensor
 
 from crossattack.attacks._answers import Answers, CodeAnswers
 from crossattack.attacks._learning import from_codes, from_lists
 from crossattack.attacks._recipe import SurrogateRecipe as SurrogateRecipe
 from crossattack.cache import whole_file
-from crossattack.codes import Codes, harden
+from crossattack.codes import harden
 from crossattack.encoding import encode
 from crossattack.progress import Progress
 from crossattack.streams import Streams
@@ -27,8 +29,8 @@ class Surrogate:
 
     network: HashingNetwork
     answers: Answers
-    image_codes: Codes
-    text_codes: Codes
+    image_codes: Int8[Tensor, "images bits"]
+    text_codes: Int8[Tensor, "texts bits"]
 
 
 def fit_surrogate(answers: Answers, recipe: SurrogateRecipe, streams: Streams, device: str, progress: Progress, path: Path) -> Surrogate:
