@@ -15,15 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from jaxtyping import Int8
 from torch import Tensor
 
-from crossattack.attacks import Items, Pictures
+from crossattack.attacks import Items, Pictures, Status
+from crossattack.attacks._verdict import left_its_place
 from crossattack.errors import UsageError
 from crossattack.evaluation import DIRECTIONS
 from crossattack.evidence import Evidence, read
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.ledger import Ledger, Modality
+from crossattack.oracle import Answer, Reveals
 from crossattack.results import RUN_ONLY, figures
 
 NOTHING = "nothing"
@@ -53,6 +56,7 @@ def replay(folder: Path) -> tuple[list[Difference], int]:
         found = [Difference("ledger.sqlite", "an unbroken ledger", finding) for finding in ledger.findings()]
         found += _answered(evidence)
         found += _compared(evidence)
+        found += _verdicts(evidence)
         recomputed = leaves(json.loads(json.dumps(figures(evidence))))
     ours = leaves({key: value for key, value in kept.items() if key not in RUN_ONLY})
     for key in {**ours, **recomputed}:
@@ -84,6 +88,26 @@ def _compared(evidence: Evidence) -> Iterator[Difference]:
     for name, one in evidence.compared.items():
         for modality, codes in one.theirs.items():
             yield from _against_the_ledger(evidence.ledger, modality, one.keys[modality], codes, f"codes.h5/agreement/{name}/{modality}")
+
+
+def _verdicts(evidence: Evidence) -> Iterator[Difference]:
+    """The attacker's view of success against the answers that it paid for, before and after."""
+    reveals = Reveals[evidence.config.oracle.reveals.upper()]
+    for modality, attacked in evidence.conditions["attacked"].items():
+        pairs = [
+            evidence.ledger.known_answers("attacker", modality, _keys(items))
+            for items in (evidence.conditions["clean"][modality].items, attacked.items)
+        ]
+        for position, (status, before, after) in enumerate(zip(attacked.status, *pairs, strict=True)):
+            if status in (Status.SUCCEEDED, Status.FAILED):
+                where = f"items.h5/attacked/{modality}/status[{position}]"
+                if before is None or after is None:
+                    yield Difference(where, status.name, "unknown: the ledger has no paid answer to the item before and after")
+                    continue
+                clean, changed = (Answer(reveals, torch.from_numpy(answer.copy())[None]) for answer in (before, after))
+                verdict = Status.SUCCEEDED if left_its_place(clean, changed)[0] else Status.FAILED
+                if verdict is not status:
+                    yield Difference(where, status.name, verdict.name)
 
 
 def _against_the_ledger(

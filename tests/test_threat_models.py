@@ -1,8 +1,10 @@
 """What an answer reveals: codes or lists, what a list shows, what is mined from it, and what the attacker then knows of itself."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -27,6 +29,7 @@ from crossattack.mining import places, triplets_of
 from crossattack.oracle import Answer, LocalEndpoint, Oracle, Reveals
 from crossattack.progress import Silent
 from crossattack.replay import replay
+from crossattack.report._rows import fact_rows
 
 
 def codes(items: int, bits: int, seed: int) -> torch.Tensor:
@@ -271,6 +274,32 @@ def test_a_run_under_lists_is_replayed_too(told: tuple[Path, dict[str, Any]], ca
     assert replay(told[0])[0] == []
     assert main(["ledger", "show", str(told[0])]) == 0
     assert "attacker" in capfd.readouterr().out
+
+
+def test_a_verdict_that_nobody_paid_for_is_found(told: tuple[Path, dict[str, Any]], tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(told[0], tmp_path / "small"))
+    with h5py.File(folder / "items.h5", "r+") as file:
+        pictures, texts = file["attacked/images/status"], file["attacked/texts/status"]
+        was = pictures.asstr()[4]
+        pictures[4] = "FAILED" if was == "SUCCEEDED" else "SUCCEEDED"
+        texts[1] = "SUCCEEDED"
+    found = {difference.key: difference.recomputed for difference in replay(folder)[0]}
+    assert found["items.h5/attacked/images/status[4]"] == was
+    assert found["items.h5/attacked/texts/status[1]"].startswith("unknown")
+    assert "directions.text_to_image.success.attacker" in found
+
+
+def test_the_commands_of_the_page_are_sound_settings() -> None:
+    page = (Path(__file__).parents[1] / "docs/threat-models.md").read_text(encoding="utf-8")
+    commands = [line.split("#")[0].split() for line in page.splitlines() if line.startswith("    crossattack run")]
+    configs = [load_config(overrides=[part for part in command if "=" in part]).oracle for command in commands]
+    assert [(config.reveals, config.top_k) for config in configs] == [("codes", None), ("ranking", 10), ("ranking", "all")]
+    assert [config.shown for config in configs] == [None, 10, None]
+
+
+def test_the_report_says_how_long_lists_are(told: tuple[Path, dict[str, Any]]) -> None:
+    facts = dict(fact_rows(told[1]))
+    assert facts["threat model"].startswith("answers reveal ranking (top 10), linf ")
 
 
 @pytest.mark.usefixtures("empty_cache")

@@ -25,15 +25,15 @@ from surrogates.network import network_for
 RECIPE = SurrogateRecipe(image_tower="convnet", epochs=2, least_steps=0, batch=16)
 
 
-def scenes(pairs: int = 240) -> tuple[Pairs, Split]:
+def scenes(pairs: int = 240, pixels: int = 16) -> tuple[Pairs, Split]:
     """A few small scenes."""
-    return Scenes(pairs=pairs, pixels=16).load(Silent())
+    return Scenes(pairs=pairs, pixels=pixels).load(Silent())
 
 
-def untrained_target(pairs: Pairs, bits: int = 16, seed: int = 0) -> HashingTarget:
-    """A convnet and a bag of words with random weights: codes without meaning, gradients all the same."""
+def untrained_target(pairs: Pairs, bits: int = 16, seed: int = 0, tower: str = "convnet", weights: str = "none") -> HashingTarget:
+    """A picture tower and a bag of words under random heads: codes without meaning, gradients all the same."""
     torch.manual_seed(seed)
-    network = network_for(pairs.texts, image="convnet", text="bag_of_words", bits=bits, weights="none").eval()
+    network = network_for(pairs.texts, image=tower, text="bag_of_words", bits=bits, weights=weights).eval()
     with torch.no_grad():
         network.image_head.weight.mul_(30)  # so that pictures differ in more than one bit
     return HashingTarget(network, f"{seed:016x}", {})
@@ -49,11 +49,14 @@ def attackers_world(
     attacked: int = 6,
     top_k: int | None = None,
     reveals: Reveals | None = None,
+    data: tuple[Pairs, Split] | None = None,
+    target: HashingTarget | None = None,
+    recipe: SurrogateRecipe = RECIPE,
 ) -> Iterator["World"]:
     """An attacker in front of an oracle, and the items to attack. Answers are codes, or lists where `top_k` says how long."""
     folder.mkdir(exist_ok=True)
-    pairs, split = scenes()
-    target = untrained_target(pairs)
+    pairs, split = data or scenes()
+    target = target or untrained_target(pairs)
     with Ledger.open(folder / "ledger.sqlite", target_digest=target.digest) as ledger:
         own, query, database = pairs.take(split.attacker), pairs.take(split.query[:attacked]), pairs.take(split.database)
         codes = [harden(encode(target, modality, items)) for modality, items in (("images", database.images), ("texts", database.texts))]
@@ -61,7 +64,7 @@ def attackers_world(
         reveals = reveals or (Reveals.RANKING if top_k else Reveals.CODES)
         endpoint = LocalEndpoint(target, reveals, batch_size=16, catalogue=catalogue, top_k=top_k)
         oracle = Oracle(ledger, endpoint, budget=budget, per_item=per_item)
-        context = AttackContext(oracle, own.images, own.texts, Streams(seed), "cpu", Silent(), folder, attacked, RECIPE)
+        context = AttackContext(oracle, own.images, own.texts, Streams(seed), "cpu", Silent(), folder, attacked, recipe)
         box = WhiteBox(target, *codes, database.labels, query.labels)
         yield World(target, ledger, context, replace(context, white_box=box), query, catalogue)
 
