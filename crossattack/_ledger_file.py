@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from crossattack.errors import LedgerError
 
@@ -68,7 +69,8 @@ def connect(path: Path, target_digest: str, generation: int | None) -> tuple[sql
     try:
         connection = sqlite3.connect(path, timeout=30, isolation_level=None)
     except sqlite3.Error as error:
-        raise LedgerError(f"the ledger {path} cannot be opened ({error}); make its folder, or name another.") from error
+        advice = "check the folder's permissions" if path.parent.is_dir() else "make its folder"
+        raise LedgerError(f"the ledger {path} cannot be opened ({error}); {advice}, or name another.") from error
     try:
         with transaction(connection, path):
             if _is_empty(connection):
@@ -78,7 +80,7 @@ def connect(path: Path, target_digest: str, generation: int | None) -> tuple[sql
             if generation is None:
                 (generation,) = connection.execute("UPDATE target SET generation = generation + 1 RETURNING generation").fetchone()
         # Only now, for it can be a write: nothing may be changed in a file that is refused.
-        with _explained(path):
+        with explained(path):
             connection.execute(f"PRAGMA journal_mode = {'WAL' if WAL_IS_SOUND else 'PERSIST'}")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA foreign_keys = ON")
@@ -89,10 +91,25 @@ def connect(path: Path, target_digest: str, generation: int | None) -> tuple[sql
     return connection, generation
 
 
+def connect_to_read(path: Path) -> tuple[sqlite3.Connection, str]:
+    """A connection that can change nothing, and the target whose ledger it is. Counts are not held against rows here."""
+    if not path.is_file():
+        raise LedgerError(f"a ledger wanted, no file at {path}; name a run's folder.")
+    with explained(path, "read"):
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30, isolation_level=None)
+        try:
+            _recognise(connection, path)
+            (target_digest,) = connection.execute("SELECT digest FROM target").fetchone()
+        except BaseException:
+            connection.close()
+            raise
+    return connection, str(target_digest)
+
+
 @contextmanager
 def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
     """All or nothing, and alone: a plain BEGIN that reads before it writes fails under two writers, whatever the timeout."""
-    with _explained(path):
+    with explained(path):
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -120,14 +137,15 @@ def mounts() -> str:
 
 
 @contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path, done: Literal["written", "read"] = "written") -> Iterator[None]:
+    """SQLite's errors in a sentence that says what to do."""
     try:
         yield
     except sqlite3.Error as error:
         if error.sqlite_errorname in ("SQLITE_NOTADB", "SQLITE_CORRUPT"):
             raise LedgerError(f"{path} is no ledger, or a damaged one ({error}); name another path, or restore it from a copy.") from error
         advice = "check the disk's space and the folder's permissions, and resume"
-        raise LedgerError(f"the ledger {path} cannot be written ({error}); all that was committed is kept: {advice}.") from error
+        raise LedgerError(f"the ledger {path} cannot be {done} ({error}); all that was committed is kept: {advice}.") from error
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:
@@ -140,7 +158,7 @@ def _lay_out(connection: sqlite3.Connection, target_digest: str) -> None:
     connection.execute("INSERT INTO target VALUES (1, ?, 0)", (target_digest,))
 
 
-def _inspect(connection: sqlite3.Connection, path: Path, target_digest: str) -> None:
+def _recognise(connection: sqlite3.Connection, path: Path) -> None:
     if _number(connection, "PRAGMA application_id") != APPLICATION:
         raise LedgerError(f"{path} is an SQLite file of something else, a ledger of crossattack is wanted; name another path.")
     schema = _number(connection, "PRAGMA user_version")
@@ -148,6 +166,10 @@ def _inspect(connection: sqlite3.Connection, path: Path, target_digest: str) -> 
         raise LedgerError(
             f"{path} has schema {schema}, this crossattack knows schema {SCHEMA}; use the version that wrote it, or a newer one."
         )
+
+
+def _inspect(connection: sqlite3.Connection, path: Path, target_digest: str) -> None:
+    _recognise(connection, path)
     (got,) = connection.execute("SELECT digest FROM target").fetchone()
     if got != target_digest:
         wanted = f"one of target {target_digest} is wanted"

@@ -6,8 +6,10 @@ from itertools import combinations
 from typing import Any
 
 import torch
+from jaxtyping import Int64
+from torch import Tensor
 
-from crossattack.datasets import Pairs, Split
+from crossattack.datasets import Split
 
 TOLERANCE = 0.02  # of mAP, for comparisons of two attacks on the same items
 
@@ -21,9 +23,9 @@ class Check:
     detail: str
 
 
-def run_checks(results: dict[str, Any], pairs: Pairs, split: Split) -> list[Check]:
+def run_checks(results: dict[str, Any], groups: Int64[Tensor, " items"], split: Split) -> list[Check]:
     """All checks that part of a run can answer, in the order a reader would ask."""
-    return [*_budget(results["budget"]), *_inside(results), *_strength(results["directions"]), *_leaks(pairs, split), *_nulls(results)]
+    return [*_budget(results["budget"]), *_inside(results), *_strength(results["directions"]), *_leaks(groups, split), *_nulls(results)]
 
 
 def _budget(bill: dict[str, Any]) -> Iterator[Check]:
@@ -52,13 +54,9 @@ def _strength(directions: dict[str, Any]) -> Iterator[Check]:
         yield Check(f"{direction}: clean codes use their bits", entropy > 0.5, f"mean entropy of a bit {entropy:.2f} of 1")
 
 
-def _leaks(pairs: Pairs, split: Split) -> Iterator[Check]:
+def _leaks(groups: Int64[Tensor, " items"], split: Split) -> Iterator[Check]:
     roles = {role: getattr(split, role) for role in ("query", "database", "attacker", "held_back")}
-    shared = [
-        f"{one} and {other}"
-        for one, other in combinations(roles, 2)
-        if torch.isin(pairs.groups[roles[one]], pairs.groups[roles[other]]).any()
-    ]
+    shared = [f"{one} and {other}" for one, other in combinations(roles, 2) if torch.isin(groups[roles[one]], groups[roles[other]]).any()]
     detail = f"shared by {', '.join(shared)}" if shared else "query, database, attacker and held-back pairs share no group"
     yield Check("no group in two roles", not shared, detail)
 

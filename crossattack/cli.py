@@ -1,4 +1,4 @@
-"""The command line: `crossattack run | serve | list | data`.
+"""The command line: `crossattack run | serve | replay | ledger | list | data`.
 
 Nothing heavy is imported before it is needed, so that help and refusals come at once. What goes wrong on purpose is one
 line a problem on stderr, never a traceback; a traceback is a bug of ours.
@@ -6,6 +6,7 @@ line a problem on stderr, never a traceback; a traceback is a bug of ours.
 Exit codes: 0 done, 1 anything else, 2 bad usage, 3 budget refused, 130 interrupted.
 """
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,12 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="What data sets there are, and what they hold.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
+ledger_app = typer.Typer(help="What a run asked, and what it cost.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(ledger_app, name="ledger")
+
+RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name in --runs.")]
+Runs = Annotated[Path, typer.Option(metavar="DIR", help="Where runs' folders lie.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON, alone, on stdout.")]
 
 
 class Revealed(Enum):
@@ -200,6 +207,58 @@ def data_show(
     sheet = out or Path(f"{name}.png")
     contact_sheet(pairs, sheet)
     print(f"{'contact sheet':<52} {sheet}")
+
+
+@app.command("replay")
+def replay_command(run: RunFolder, runs: Runs = Path("runs"), as_json: AsJson = False) -> None:
+    """Compute every figure of a run again from its folder, with no query, and say where they differ.
+
+    \b
+    Examples:
+      crossattack replay dcmh-aach-pictograms-32bits-seed0
+      crossattack replay elsewhere/runs/mine --json
+
+    Exit codes: 0 all equal, 1 something differs (a line each: what was kept, what was recomputed), 2 bad usage.
+    """
+    from crossattack.replay import replay, summary
+    from crossattack.run_folder import finished_run
+
+    folder = finished_run(run, runs)
+    differences, replayed = replay(folder)
+    told = summary(differences, replayed)
+    if as_json:
+        print(json.dumps(told, indent=2))
+    else:
+        for difference in differences:
+            print(difference)
+        where = f"{folder}/results.json"
+        print(f"{where}: {replayed} values computed again, {len(differences)} differences; not replayed: {', '.join(told['not_replayed'])}")
+    if differences:
+        raise typer.Exit(1)
+
+
+@ledger_app.command("show")
+def ledger_show(run: RunFolder, runs: Runs = Path("runs"), as_json: AsJson = False) -> None:
+    """The bill of a run by account, phase and modality, and whether its ledger is sound. Nothing in it is changed.
+
+    \b
+    Examples:
+      crossattack ledger show dcmh-aach-pictograms-32bits-seed0
+
+    Exit codes: 0 a sound ledger, 1 one that is not, 2 bad usage.
+    """
+    from crossattack.ledger import Ledger
+    from crossattack.report.statement import print_statement, statement
+    from crossattack.run_folder import finished_run
+
+    with Ledger.read(finished_run(run, runs) / "ledger.sqlite") as ledger:
+        found = statement(ledger)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        print_statement(found)
+    if found["findings"]:
+        raise typer.Exit(1)
 
 
 def main(arguments: Sequence[str] | None = None, called: str = "crossattack") -> int:

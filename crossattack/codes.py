@@ -7,7 +7,7 @@ A code is `int8` in {-1, +1}, shape (items, bits). It is made in one function, `
 from typing import TypeAlias
 
 import numpy as np
-from jaxtyping import Bool, Float, Int8, UInt, UInt16, UInt64
+from jaxtyping import Bool, Float, Int8, Int32, UInt, UInt16, UInt64
 from numpy import ndarray
 from torch import Tensor, int8
 
@@ -53,3 +53,12 @@ def differing(query: UInt64[ndarray, " words"], columns: UInt64[ndarray, "words 
     for word, column in zip(query[1:], columns[1:], strict=True):
         distance += np.bitwise_count(column ^ word)
     return distance
+
+
+def nearest_ids(queries: Int8[Tensor, "queries bits"], database: Int8[Tensor, "items bits"], top_k: int) -> Int32[ndarray, "queries top_k"]:
+    """Positions of the `top_k` nearest items of the database, nearest first; of equal distances the smaller position first."""
+    columns = np.ascontiguousarray(pack(database).T)
+    found = np.empty((len(queries), top_k), np.int32)
+    for row, query in zip(found, pack(queries), strict=True):
+        row[:] = np.argsort(differing(query, columns), kind="stable")[:top_k]
+    return found

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 from torch import Tensor
 
 from crossattack.errors import TargetError
@@ -43,9 +43,15 @@ class Terms:
 
     digest: str  # of its target; a ledger is one target's
     reveals: Reveals
-    dim: int  # bits of a code, length of a feature
+    dim: int  # bits of a code, length of a feature, ids in a list
     batch_size: int  # items a request may hold
     takes_bags: bool  # bags of words are feature space, which nobody can send to a service
+    database: int | None = None  # items that a list is the head of, where the endpoint says
+
+    @property
+    def said(self) -> str:
+        """What an account of the ledger is shown; k belongs to it."""
+        return f"ranking, top {self.dim}" if self.reveals is Reveals.RANKING else self.reveals.value
 
 
 @dataclass(frozen=True)
@@ -71,4 +77,17 @@ class Endpoint(Protocol):
 
     def answer(self, request: Request) -> Reply:
         """One answer or one failure an item, in order. Raises where the whole request failed."""
+        ...
+
+
+@runtime_checkable
+class Showcase(Protocol):
+    """An endpoint whose lists come with what they list, as a user of the service sees it."""
+
+    def shown_images(self, ids: Int64[Tensor, " shown"]) -> Images:
+        """The database's pictures with these ids."""
+        ...
+
+    def shown_texts(self, ids: Int64[Tensor, " shown"]) -> Texts:
+        """The database's texts with these ids."""
         ...

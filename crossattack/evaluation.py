@@ -6,10 +6,8 @@ what lies in the run's folder, so that it can be computed again without a query.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 from jaxtyping import Bool, Int8, Int64
@@ -17,11 +15,12 @@ from numpy import ndarray
 from torch import Tensor
 
 from crossattack.attacks import Pictures, Status
+from crossattack.attacks._answers import CodeAnswers
 from crossattack.attacks._surrogate import Surrogate
-from crossattack.cache import whole_file
-from crossattack.codes import harden
+from crossattack.codes import Codes, harden, nearest_ids
 from crossattack.datasets import Pairs
 from crossattack.encoding import encode
+from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.index import Index
 from crossattack.ledger import Modality
 from crossattack.metrics.hashing import bit_agreement, code_entropy, rank_agreement
@@ -65,17 +64,6 @@ def judge(
     return rankings
 
 
-def keep_codes(path: Path, rankings: Mapping[str, Ranking]) -> None:
-    """Everything that `measure` reads, as one file."""
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
-        for direction, ranking in rankings.items():
-            group = file.create_group(direction)
-            for name, codes in ranking.queries.items():
-                group[f"queries/{name}"] = codes.numpy()
-            group["database"], group["groups"] = ranking.database.numpy(), ranking.groups
-            group.create_dataset("relevant", data=ranking.relevant, compression="gzip")
-
-
 def measure(
     rankings: Mapping[str, Ranking], conditions: Mapping[str, Condition], streams: Streams, resamples: int
 ) -> dict[str, dict[str, Any]]:
@@ -108,10 +96,18 @@ def _measure(ranking: Ranking, status: tuple[Status, ...], streams: Streams, res
         "metrics": {
             "bits_flipped": float(flipped.mean()),
             "quarter_flipped": float((flipped >= 0.25).double().mean()),
+            "top10_gone": _top_gone(ranking),
             "code_entropy": {name: code_entropy(codes) for name, codes in ranking.queries.items()},
             "queries_without_relevant": int((~scored).sum()),
         },
     }
+
+
+def _top_gone(ranking: Ranking, top: int = 10) -> float:
+    """Share of queries of whose clean top 10 nothing is left in the attacked one's, in the target's own order of ties."""
+    top = min(top, len(ranking.database))
+    before, after = (nearest_ids(ranking.queries[name], ranking.database, top) for name in ("clean", "attacked"))
+    return float((~(before[:, :, None] == after[:, None, :]).any(axis=(1, 2))).mean())
 
 
 def _attackers_view(status: tuple[Status, ...]) -> float | None:
@@ -120,26 +116,56 @@ def _attackers_view(status: tuple[Status, ...]) -> float | None:
     return sum(each is Status.SUCCEEDED for each in asked) / len(status) if asked else None
 
 
-def agreement(referee: Referee, made: Mapping[str, Surrogate], held_back: Pairs, device: str) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class Compared:
+    """A surrogate's codes of the held-back pairs beside the target's, by modality; `keys` are their fingerprints.
+
+    aligned: whether its bits stand for the target's, one by one, as they do where it learned from codes.
+    """
+
+    aligned: bool
+    image_tower: str
+    text_tower: str
+    ours: dict[Modality, Int8[Tensor, "pairs bits"]]
+    theirs: dict[Modality, Int8[Tensor, "pairs other_bits"]]
+    keys: dict[Modality, list[bytes]]
+
+
+def compare(referee: Referee, made: Mapping[str, Surrogate], held_back: Pairs, device: str) -> dict[str, Compared]:
+    """Each surrogate's codes of pairs that neither it nor the target learned from, and the target's on the referee's bill."""
+    if not made:
+        return {}
+    theirs: dict[Modality, Codes] = {
+        "images": referee.query_images(held_back.images, phase="agreement").codes,
+        "texts": referee.query_texts(held_back.texts, phase="agreement").codes,
+    }
+    keys: dict[Modality, list[bytes]] = {"images": fingerprint_images(held_back.images), "texts": fingerprint_texts(held_back.texts)}
+    found = {}
+    for name, surrogate in made.items():
+        network = surrogate.network
+        sides: tuple[tuple[Modality, Any], ...] = (("images", held_back.images), ("texts", held_back.texts))
+        ours: dict[Modality, Codes] = {modality: harden(encode(network, modality, items, device=device)) for modality, items in sides}
+        aligned = isinstance(surrogate.answers, CodeAnswers)
+        found[name] = Compared(aligned, network.settings["image_tower"], network.settings["text_tower"], ours, theirs, keys)
+    return found
+
+
+def agreement(compared: Mapping[str, Compared]) -> list[dict[str, Any]]:
     """`surrogates` of results.json: how well each predicts the target on pairs that neither learned from.
 
     For the report only: a choice made from it would have to be paid for.
     """
     found = []
-    for name, surrogate in made.items():
-        network = surrogate.network
-        sides: tuple[tuple[Modality, Any], ...] = (("images", held_back.images), ("texts", held_back.texts))
-        images, texts = (harden(encode(network, modality, items, device=device)) for modality, items in sides)
-        their_images = referee.query_images(held_back.images, phase="agreement").codes
-        their_texts = referee.query_texts(held_back.texts, phase="agreement").codes
+    for name, one in compared.items():
+        (images, texts), (their_images, their_texts) = one.ours.values(), one.theirs.values()
         ranks = [rank_agreement(images, texts, their_images, their_texts), rank_agreement(texts, images, their_texts, their_images)]
         known = [rank for rank in ranks if rank is not None]
         found.append(
             {
                 "name": name,
-                "image_tower": network.settings["image_tower"],
-                "text_tower": network.settings["text_tower"],
-                "bit_agreement": bit_agreement(torch.cat([images, texts]), torch.cat([their_images, their_texts])),
+                "image_tower": one.image_tower,
+                "text_tower": one.text_tower,
+                "bit_agreement": bit_agreement(torch.cat([images, texts]), torch.cat([their_images, their_texts])) if one.aligned else None,
                 "rank_agreement": sum(known) / len(known) if known else None,
             }
         )

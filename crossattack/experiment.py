@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from crossattack.attacks import AttackContext, Pictures, WhiteBox, Words
+from crossattack.catalogue import Catalogue
 from crossattack.config import RunConfig
-from crossattack.evaluation import agreement, judge, keep_codes, measure
+from crossattack.evaluation import compare, judge
+from crossattack.evidence import Evidence, keep_codes
 from crossattack.index import build_index
 from crossattack.ledger import Ledger
-from crossattack.oracle import LocalEndpoint, Oracle, Referee
+from crossattack.oracle import LocalEndpoint, Oracle, Referee, Reveals
 from crossattack.perturbing import Condition, kept, noise_like, perturb_all, untouched
 from crossattack.progress import Progress
-from crossattack.results import Clock, Evidence, assemble
+from crossattack.results import Clock, assemble
 from crossattack.streams import Streams
 
 
@@ -33,9 +35,10 @@ def run(config: RunConfig, folder: Path, progress: Progress) -> dict[str, Any]:
         index = build_index(target, database, device=device, progress=progress)
 
     with Ledger.open(folder / "ledger.sqlite", target_digest=target.digest) as ledger:
-        endpoint = LocalEndpoint(target, device=device)
+        shop = Catalogue(database.images, database.texts, index.images, index.texts)
+        endpoint = LocalEndpoint(target, Reveals[config.oracle.reveals.upper()], device=device, catalogue=shop, top_k=config.oracle.shown)
         oracle = Oracle(ledger, endpoint, budget=config.oracle.budget, per_item=config.oracle.per_item)
-        referee = Referee(ledger, endpoint, cap=config.evaluation.cap)
+        referee = Referee(ledger, LocalEndpoint(target, device=device), cap=config.evaluation.cap)  # the owner, who sees codes
         black_box = AttackContext(
             oracle, own.images, own.texts, streams, device, progress, folder, attacked=len(query), recipe=config.surrogate.plugin
         )
@@ -56,8 +59,7 @@ def run(config: RunConfig, folder: Path, progress: Progress) -> dict[str, Any]:
 
         with clock("evaluation"):
             rankings = judge(referee, conditions, query, database, index, progress)
-            keep_codes(folder / "codes.h5", rankings)
-            directions = measure(rankings, conditions, streams, config.evaluation.resamples)
-            surrogates = agreement(referee, black_box.made, held_back, device)
-        evidence = Evidence(config, pairs, split, target, ledger, conditions, rankings, directions, surrogates)
+            compared = compare(referee, black_box.made, held_back, device)
+            evidence = Evidence(config, pairs.groups, split, ledger, conditions, rankings, compared)
+            keep_codes(folder / "codes.h5", evidence)
         return assemble(evidence, started, clock, folder / "results.json")

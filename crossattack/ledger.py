@@ -25,7 +25,8 @@ from typing import Any, Literal, TypeAlias, final
 
 import numpy as np
 
-from crossattack._ledger_file import connect, transaction
+from crossattack._ledger_file import connect, connect_to_read, explained, transaction
+from crossattack._ledger_statement import Line, findings, lines
 from crossattack.errors import BudgetRefused, LedgerError, UsageError
 
 Modality: TypeAlias = Literal["images", "texts"]
@@ -71,6 +72,12 @@ class Ledger:
         """
         connection, generation = connect(path, target_digest, generation)
         return cls(connection, path, target_digest, generation)
+
+    @classmethod
+    def read(cls, path: Path) -> "Ledger":
+        """The ledger at `path`, to be looked at: whatever would change it fails, and not a byte of the file moves."""
+        connection, target_digest = connect_to_read(path)
+        return cls(connection, path, target_digest, generation=0)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -156,7 +163,7 @@ class Ledger:
             row = self._db.execute("SELECT dtype, shape, data FROM answer WHERE charge = ?", (charge,)).fetchone()
             if row is None:
                 raise LedgerError(f"{self.path}: charge {charge} has no answer yet; ask for it again, which costs nothing.")
-            arrays[charge] = np.frombuffer(row[2], np.dtype(row[0])).reshape(json.loads(row[1]))
+            arrays[charge] = _array(*row)
         return [arrays[charge.id] for charge in charges]
 
     def remaining(self, account: str) -> int:
@@ -177,6 +184,27 @@ class Ledger:
         most = "SELECT charge, max(asks) AS asks FROM ask JOIN charge ON id = charge WHERE account = ? GROUP BY charge, ask.phase"
         (repeats,) = self._db.execute(f"SELECT coalesce(sum(asks) - count(DISTINCT charge), 0) FROM ({most})", (account,)).fetchone()
         return Bill(cap, per_item, phases.total(), modalities["images"], modalities["texts"], repeats, dict(phases))
+
+    def accounts(self) -> tuple[str, ...]:
+        """Names of all accounts."""
+        return tuple(name for (name,) in self._db.execute("SELECT name FROM account ORDER BY name"))
+
+    def statement(self) -> list[Line]:
+        """The bill line by line: by account, phase and modality."""
+        with explained(self.path, "read"):
+            return lines(self._db)
+
+    def findings(self) -> list[str]:
+        """What is wrong with the ledger as it stands, a sentence each; nothing, where it is sound."""
+        with explained(self.path, "read"):
+            return findings(self._db)
+
+    def known_answers(self, account: str, modality: Modality, keys: Sequence[bytes]) -> list[Array | None]:
+        """What a plain query for each key would be answered from the ledger; None where nothing is known."""
+        rows = """SELECT dtype, shape, data FROM charge JOIN answer ON charge = id
+                  WHERE account = ? AND modality = ? AND key = ? ORDER BY draw LIMIT 1"""
+        found = [self._db.execute(rows, (account, modality, key)).fetchone() for key in keys]
+        return [row and _array(*row) for row in found]
 
     def digest(self) -> str:
         """Sixteen hexadecimal digits over what was bought and what came back.
@@ -242,3 +270,7 @@ class Ledger:
             "INSERT INTO ask VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET asks = asks + excluded.asks",
             [(id, self.generation, phase, count) for id, count in asks.items()],
         )
+
+
+def _array(dtype: str, shape: str, data: bytes) -> Array:
+    return np.frombuffer(data, np.dtype(dtype)).reshape(json.loads(shape))

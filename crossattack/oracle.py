@@ -16,12 +16,13 @@ from typing import Any, Final, TypeAlias, final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int32, Int64
 from torch import Tensor
 
+from crossattack.catalogue import Catalogue
 from crossattack.codes import Codes, harden
 from crossattack.encoding import BATCH_SIZE, encode, take_images, take_texts
-from crossattack.endpoint import Endpoint, Images, Reply, Request, Terms
+from crossattack.endpoint import Endpoint, Images, Reply, Request, Showcase, Terms
 from crossattack.endpoint import Reveals as Reveals
 from crossattack.errors import LedgerError, TargetError, UsageError
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
@@ -31,7 +32,12 @@ from surrogates.texts import Bags, Texts
 
 Positions: TypeAlias = Sequence[int] | Int64[Tensor, " items"] | None  # of the attacked items that queries are for
 Take: TypeAlias = Callable[[Tensor], Images | Texts]
-DTYPES: Final[Mapping[Reveals, np.dtype[Any]]] = {Reveals.CODES: np.dtype(np.int8), Reveals.FEATURES: np.dtype(np.float32)}
+DTYPES: Final[Mapping[Reveals, np.dtype[Any]]] = {
+    Reveals.CODES: np.dtype(np.int8),
+    Reveals.RANKING: np.dtype(np.int32),
+    Reveals.FEATURES: np.dtype(np.float32),
+}
+FINDS: Final[Mapping[Modality, Modality]] = {"images": "texts", "texts": "images"}  # what a query of that modality is answered with
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,11 @@ class Answer:
         """One feature a query, where the target reveals features."""
         return self._of(Reveals.FEATURES)
 
+    @property
+    def ids(self) -> Int32[Tensor, "items top_k"]:
+        """One list of ids a query, nearest first, where the target reveals its ranking."""
+        return self._of(Reveals.RANKING)
+
     def _of(self, reveals: Reveals) -> Tensor:
         if reveals is not self.reveals:
             raise UsageError(f"{reveals.value} wanted, this target reveals {self.reveals.value}; use those, or another threat model.")
@@ -59,30 +70,54 @@ class Answer:
 
 @dataclass(frozen=True)
 class LocalEndpoint:
-    """A target in this process, asked in fixed padded batches."""
+    """A target in this process, asked in fixed padded batches.
+
+    catalogue, top_k: what it searches and how much of the list it shows, where it reveals its ranking; None: all of it.
+    """
 
     target: Target
     reveals: Reveals = Reveals.CODES
     batch_size: int = BATCH_SIZE
     device: torch.device | str = "cpu"
+    catalogue: Catalogue | None = None
+    top_k: int | None = None
 
     def __post_init__(self) -> None:
         if self.reveals not in DTYPES:
-            raise UsageError(f"a target in this process reveals codes or features, {self.reveals.value} wanted; choose one of those.")
-        if self.reveals is Reveals.CODES and self.target.similarity is not Similarity.HAMMING:
+            choices = " or ".join(reveals.value for reveals in DTYPES)
+            raise UsageError(f"a target in this process reveals {choices}, {self.reveals.value} wanted; choose one of those.")
+        if self.reveals is Reveals.RANKING and self.catalogue is None:
+            raise UsageError("a database to search wanted for a ranking, none got; give the endpoint a `catalogue`.")
+        if self.catalogue is not None and not 1 <= (self.top_k or 1) <= len(self.catalogue):
+            raise UsageError(f"oracle.top_k: 1 to {len(self.catalogue)} wanted, the items of the database, {self.top_k} got; or say `all`.")
+        if self.reveals is not Reveals.FEATURES and self.target.similarity is not Similarity.HAMMING:
             wanted, got = "codes wanted of a hashing target", self.target.similarity.value
             raise UsageError(f"{wanted}, this one compares by {got}; choose `reveals: features` or another target.")
 
     @property
     def terms(self) -> Terms:
-        return Terms(digest=self.target.digest, reveals=self.reveals, dim=self.target.dim, batch_size=self.batch_size, takes_bags=True)
+        ranked = len(self.catalogue) if self.catalogue and self.reveals is Reveals.RANKING else None
+        dim = self.target.dim if ranked is None else self.top_k or ranked
+        digest = self.target.digest
+        return Terms(digest=digest, reveals=self.reveals, dim=dim, batch_size=self.batch_size, takes_bags=True, database=ranked)
 
     def answer(self, request: Request) -> Reply:
         outputs = encode(self.target, request.modality, request.items, self.batch_size, self.device)
         if not outputs.isfinite().all():
             raise TargetError("finite outputs wanted of the target, NaN or infinity got; check its weights and its training.")
-        values = harden(outputs) if self.reveals is Reveals.CODES else outputs.float()
-        return list(values.numpy())
+        if self.reveals is Reveals.FEATURES:
+            return list(outputs.float().numpy())
+        if self.reveals is Reveals.RANKING and self.catalogue:
+            return list(self.catalogue.search(request.modality, harden(outputs), self.terms.dim))
+        return list(harden(outputs).numpy())
+
+    def shown_images(self, ids: Int64[Tensor, " shown"]) -> Images:
+        assert self.catalogue is not None, "ids come from a ranking"
+        return self.catalogue.shown_images(ids)
+
+    def shown_texts(self, ids: Int64[Tensor, " shown"]) -> Texts:
+        assert self.catalogue is not None, "ids come from a ranking"
+        return self.catalogue.shown_texts(ids)
 
 
 @final
@@ -124,6 +159,14 @@ class Oracle:
         """Answers to texts as people send them; bags of words only from a target in this process."""
         return self._account.ask_texts(texts, phase, fresh, items)
 
+    def shown_images(self, ids: Int64[Tensor, " shown"]) -> Images:
+        """Pictures of the target's database that a list has shown. Free: they came with the list, which was paid for."""
+        return self._account.showcase("images", ids).shown_images(ids)
+
+    def shown_texts(self, ids: Int64[Tensor, " shown"]) -> Texts:
+        """Texts of the target's database that a list has shown."""
+        return self._account.showcase("texts", ids).shown_texts(ids)
+
 
 @final
 class Referee:
@@ -155,7 +198,8 @@ class _Account:
         if self.terms.digest != ledger.target_digest:
             wanted = f"a ledger of target {self.terms.digest} wanted"
             raise LedgerError(f"{wanted}, {ledger.path} is the one of {ledger.target_digest}; open it with this target's digest.")
-        ledger.open_account(name, reveals=self.terms.reveals.value, cap=cap, per_item=per_item)
+        self.listed: dict[Modality, set[int]] = {"images": set(), "texts": set()}  # ids that answers have shown
+        ledger.open_account(name, reveals=self.terms.said, cap=cap, per_item=per_item)
 
     @property
     def remaining(self) -> int:
@@ -185,7 +229,17 @@ class _Account:
             self._send(modality, take(torch.tensor(chunk)), [charges[position] for position in chunk])
         rows = self.ledger.answers(charges)
         values = np.stack(rows) if rows else np.empty((0, self.terms.dim), DTYPES[self.terms.reveals])
+        if self.terms.reveals is Reveals.RANKING:
+            self.listed[FINDS[modality]].update(np.unique(values).tolist())
         return Answer(self.terms.reveals, torch.from_numpy(values))
+
+    def showcase(self, modality: Modality, ids: Tensor) -> Showcase:
+        """Where to see what lists have listed; what none has is nobody's to see."""
+        if unlisted := set(ids.tolist()) - self.listed[modality]:
+            raise UsageError(f"ids of {modality} that an answer has listed wanted, {min(unlisted)} got; ask until one lists it.")
+        if not isinstance(self.endpoint, Showcase):
+            raise UsageError("an endpoint that shows what it lists wanted, one that only says ids got; use another threat model.")
+        return self.endpoint
 
     def _send(self, modality: Modality, items: Images | Texts, charges: list[Charge]) -> None:
         """Ask, look at what came back, store it; what failed stays in doubt and is raised."""
@@ -205,4 +259,11 @@ class _Account:
             return TargetError(f"{wanted} of length {self.terms.dim} wanted, {answer.dtype} {answer.shape} got; this answer was not kept.")
         if self.terms.reveals is Reveals.CODES and not (np.abs(answer) == 1).all():
             return TargetError("bits of -1 and +1 wanted, other values got; this answer was not kept.")
+        if self.terms.reveals is Reveals.RANKING and not self._lists(answer):
+            return TargetError("different ids of the database wanted, repeated or impossible ones got; this answer was not kept.")
         return answer
+
+    def _lists(self, ids: Array) -> bool:
+        """Whether these can be ids: no two equal, none below 0, none beyond the database."""
+        beyond = self.terms.database is not None and ids.max() >= self.terms.database
+        return len(np.unique(ids)) == len(ids) and bool(ids.min() >= 0) and not beyond

@@ -15,6 +15,7 @@ from crossattack.ledger import Modality
 from surrogates.texts import Texts
 
 BATCH = 100  # attacked items perturbed at a time
+CONDITIONS = ("clean", "noise", "attacked", "ceiling")
 Condition: TypeAlias = Mapping[Modality, Perturbed]
 
 
@@ -56,10 +57,15 @@ def kept(path: Path, conditions: Mapping[str, Condition]) -> dict[str, Condition
         for name, condition in conditions.items():
             for modality, perturbed in condition.items():
                 storage.write(file.create_group(f"{name}/{modality}"), perturbed)
+    return read_back(path)
+
+
+def read_back(path: Path) -> dict[str, Condition]:
+    """All conditions of a file that `kept` wrote, in their order, pictures before texts."""
+    modalities: tuple[Modality, ...] = ("images", "texts")
     with h5py.File(path) as file:
-        return {
-            name: {modality: storage.read(file[f"{name}/{modality}"]) for modality in condition} for name, condition in conditions.items()
-        }
+        names = [name for name in CONDITIONS if name in file] + [name for name in file if name not in CONDITIONS]
+        return {name: {modality: storage.read(file[name][modality]) for modality in modalities if modality in file[name]} for name in names}
 
 
 def _slice(items: Items, start: int) -> Items:

@@ -7,7 +7,7 @@ import json
 import platform
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -19,16 +19,17 @@ from crossattack.attacks import Pictures, Words
 from crossattack.attacks._descent import as_bags
 from crossattack.cache import whole_file
 from crossattack.checks import run_checks
-from crossattack.config import RunConfig
-from crossattack.datasets import Pairs, Split
-from crossattack.evaluation import Ranking
+from crossattack.config import OracleConfig
+from crossattack.evaluation import agreement, measure
+from crossattack.evidence import Evidence
 from crossattack.ledger import Ledger
 from crossattack.metrics.perceptual import distortion
 from crossattack.perturbing import Condition
-from crossattack.targets import Target
+from crossattack.streams import Streams
 from surrogates.texts import Bags, Texts, words_of
 
 SCHEMA = 1
+RUN_ONLY = ("versions", "started", "seconds")  # facts of the run itself, which no file can prove
 PACKAGES = ("crossattack", "torch", "torchvision", "transformers", "numpy", "scipy", "h5py", "safetensors")
 
 
@@ -46,47 +47,42 @@ class Clock:
         self.seconds[stage] = round(time.monotonic() - began, 2)
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What a run knows at its end."""
-
-    config: RunConfig
-    pairs: Pairs
-    split: Split
-    target: Target
-    ledger: Ledger
-    conditions: Mapping[str, Condition]
-    rankings: Mapping[str, Ranking]
-    directions: dict[str, dict[str, Any]]
-    surrogates: list[dict[str, Any]]
-
-
-def assemble(evidence: Evidence, started: datetime, clock: Clock, path: Path) -> dict[str, Any]:
-    """Put results.json together, check it, write it whole."""
+def figures(evidence: Evidence) -> dict[str, Any]:
+    """Everything that results.json says and that the run's folder proves: a run and its replay call the same function."""
     config, split = evidence.config, evidence.split
+    surrogates = agreement(evidence.compared)
     results: dict[str, Any] = {
         "schema": SCHEMA,
         "name": config.name,
         "seed": config.seed,
         "config": config.resolved(),
-        "versions": {**{name: version(name) for name in PACKAGES}, "python": platform.python_version(), "sqlite": sqlite3.sqlite_version},
-        "started": started.isoformat(timespec="seconds"),
-        "seconds": {},
         "dataset": {
             "name": config.data.name,
-            "pairs": len(evidence.pairs),
+            "pairs": len(evidence.groups),
             **{role: len(getattr(split, role)) for role in ("query", "database", "train", "attacker", "held_back")},
             "split_digest": split.digest(),
         },
-        "target": {"name": config.target.name, "dim": evidence.target.dim, "digest": evidence.target.digest},
+        "target": {
+            "name": config.target.name,
+            "dim": next(iter(evidence.rankings.values())).database.shape[1],
+            "digest": evidence.ledger.target_digest,
+        },
         "threat_model": threat_model(evidence),
         "budget": bill(evidence.ledger),
-        "directions": evidence.directions,
+        "directions": measure(evidence.rankings, evidence.conditions, Streams(config.seed), config.evaluation.resamples),
         "distortion": changes(evidence.conditions["clean"], evidence.conditions["attacked"]),
-        "surrogates": evidence.surrogates,
-        "checks": [],
+        "surrogates": surrogates,
     }
-    results["checks"] = [asdict(check) for check in run_checks(results, evidence.pairs, split)]
+    results["checks"] = [asdict(check) for check in run_checks(results, evidence.groups, split)]
+    return results
+
+
+def assemble(evidence: Evidence, started: datetime, clock: Clock, path: Path) -> dict[str, Any]:
+    """Put results.json together, check it, write it whole."""
+    results = figures(evidence)
+    results["versions"] = {name: version(name) for name in PACKAGES}
+    results["versions"] |= {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    results["started"] = started.isoformat(timespec="seconds")
     results["seconds"] = {**clock.seconds, "total": round(time.monotonic() - clock.began, 2)}
     with whole_file(path) as file:
         file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
@@ -102,10 +98,10 @@ def threat_model(evidence: Evidence) -> dict[str, Any]:
     """
     config = evidence.config
     attack, target, recipe = config.attack.plugin, config.target.plugin, config.surrogate.plugin
-    uses_surrogate = bool(evidence.surrogates)
+    uses_surrogate = bool(evidence.compared)
     return {
         "reveals": config.oracle.reveals,
-        "top_k": None,
+        **_list(config.oracle, database=len(next(iter(evidence.rankings.values())).database)),
         "white_box": config.oracle.white_box,
         "eps": getattr(attack, "eps", None),
         "norm": "linf",
@@ -117,6 +113,14 @@ def threat_model(evidence: Evidence) -> dict[str, Any]:
         and recipe.weights != "none",
         "vocabulary_known": False,
     }
+
+
+def _list(oracle: OracleConfig, database: int) -> dict[str, Any]:
+    """How much of the target's ranking an answer shows, and whether that is all of it; null where it shows none."""
+    if oracle.reveals != "ranking":
+        return {"top_k": None, "whole_database": None}
+    top_k = oracle.shown or database
+    return {"top_k": top_k, "whole_database": top_k == database}
 
 
 def all_bags(condition: Condition) -> bool:

@@ -62,6 +62,15 @@ def folder_to_resume(config: RunConfig, runs: Path) -> Path:
     return folder
 
 
+def finished_run(name: str, runs: Path) -> Path:
+    """The folder of a run, by its path or by its name in `runs`; `UsageError` names the nearest where there is none."""
+    for folder in (Path(name), runs / name):
+        if (folder / "ledger.sqlite").is_file():
+            return folder
+    others = [file.parent.name for file in runs.glob("*/ledger.sqlite")]
+    raise UsageError(f"run: the folder of a run, or its name in {runs}, wanted, {name!r} got{nearest(name, others)}.")
+
+
 def same_config(config: RunConfig, folder: Path) -> RunConfig:
     """The folder's own configuration; `ConfigError` names the first key in which the one that is asked for differs."""
     kept = load_config(folder / "config.yaml")

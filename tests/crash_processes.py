@@ -1,8 +1,10 @@
 """The processes of the crash test: a service with a durable count of its own, and clients that are killed while they ask.
 
 python crash_processes.py serve LOG                   answers on 127.0.0.1, prints its port
-python crash_processes.py ledger FOLDER PORT CAP      asks through the ledger until it is refused
-python crash_processes.py naive FOLDER PORT CAP       the control: counts after the answer came
+python crash_processes.py ledger FOLDER PORT CAP [SHARE OF]    asks through the ledger until it is refused
+python crash_processes.py naive FOLDER PORT CAP [SHARE OF]     the control: counts after the answer came
+
+Writer SHARE (from 0) of OF writers has every OF-th batch; the repeat in each is an item of its neighbour's.
 """
 
 import json
@@ -60,19 +62,19 @@ class Client:
         return [np.array(answer, np.int8) for answer in json.loads(self.stream.readline())]
 
 
-def batches() -> Any:
+def batches(share: int, of: int) -> Any:
     """Always the same items in the same batches, one repeat in each."""
-    for start in range(0, 10**9, BATCH - 1):
+    for start in range(share * (BATCH - 1), 10**9, of * (BATCH - 1)):
         yield [*range(start, start + BATCH - 1), max(0, start - 3)]
 
 
-def ask_through_the_ledger(folder: Path, client: Client, cap: int) -> None:
+def ask_through_the_ledger(folder: Path, client: Client, cap: int, share: int, of: int) -> None:
     from crossattack.errors import BudgetRefused
     from crossattack.ledger import Ledger
 
     with Ledger.open(folder / "ledger.sqlite", target_digest=TARGET) as ledger:
         ledger.open_account("attacker", reveals="codes", cap=cap)
-        for items in batches():
+        for items in batches(share, of):
             try:
                 charges = ledger.charge("attacker", phase="mining", modality="images", keys=[item.to_bytes(16, "big") for item in items])
             except BudgetRefused:
@@ -83,7 +85,7 @@ def ask_through_the_ledger(folder: Path, client: Client, cap: int) -> None:
                 ledger.store(dict(zip(waiting, answers, strict=True)))
 
 
-def ask_and_count_afterwards(folder: Path, client: Client, cap: int) -> None:
+def ask_and_count_afterwards(folder: Path, client: Client, cap: int, share: int, of: int) -> None:
     """What everybody writes first; the tables are named as the ledger's, so that one audit reads both."""
     db = sqlite3.connect(folder / "ledger.sqlite", timeout=30)
     db.executescript("""CREATE TABLE IF NOT EXISTS account(cap INTEGER, spent INTEGER);
@@ -92,14 +94,14 @@ def ask_and_count_afterwards(folder: Path, client: Client, cap: int) -> None:
     if not db.execute("SELECT count(*) FROM account").fetchone()[0]:
         db.execute("INSERT INTO account VALUES (?, 0)", (cap,))
         db.commit()
-    for items in batches():
+    for items in batches(share, of):
         known = {int.from_bytes(key, "big") for (key,) in db.execute("SELECT key FROM charge")}
         waiting = [(secrets.token_hex(16), item) for item in dict.fromkeys(items) if item not in known]
         if len(known) + len(waiting) > cap:
             return
         if waiting:
             for (again, item), answer in zip(waiting, client.ask(waiting), strict=True):
-                row = db.execute("INSERT INTO charge VALUES (NULL, ?, ?, 'answered', 1)", (item.to_bytes(16, "big"), again))
+                row = db.execute("INSERT OR IGNORE INTO charge VALUES (NULL, ?, ?, 'answered', 1)", (item.to_bytes(16, "big"), again))
                 db.execute("INSERT INTO answer VALUES (?, ?)", (row.lastrowid, answer.tobytes()))
                 db.execute("UPDATE account SET spent = spent + 1")
             db.commit()
@@ -110,6 +112,7 @@ if __name__ == "__main__":
     if role == "serve":
         serve(Path(where))
     else:
-        port, cap = map(int, rest)
+        port, cap, *place = map(int, rest)
+        share, of = place or (0, 1)
         run = ask_through_the_ledger if role == "ledger" else ask_and_count_afterwards
-        run(Path(where), Client(port), cap)
+        run(Path(where), Client(port), cap, share, of)

@@ -16,9 +16,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from crash_processes import BATCH, code
 
 CAP, KILLS = 1000, 20
+WRITERS = 4
 SCRIPT = Path(__file__).with_name("crash_processes.py")
 
 
@@ -66,6 +68,36 @@ def killed_again_and_again(role: str, folder: Path, seed: int) -> Audit:
     return audit(folder, kills)
 
 
+def four_killed_again_and_again(role: str, folder: Path, seed: int, kills: int, cap: int) -> Audit:
+    """The same with four writers on one budget: all are killed, each at a moment of its own, and all are started again."""
+    rng = random.Random(seed)
+    log = folder / "service.log"
+
+    def writers(stack: ExitStack) -> list[subprocess.Popen[str]]:
+        return [stack.enter_context(process(role, folder, port, cap, share, WRITERS)) for share in range(WRITERS)]
+
+    with process("serve", log) as service:
+        assert service.stdout is not None
+        port, killed = int(service.stdout.readline()), 0
+        while killed < kills:
+            with ExitStack() as stack:
+                clients = writers(stack)
+                rng.shuffle(clients)
+                for client in clients:
+                    progress = log.stat().st_size + rng.randrange(0, 900)  # some batches of whichever writer is up
+                    while any(each.poll() is None for each in clients) and log.stat().st_size < progress:
+                        time.sleep(0.0002)
+                    time.sleep(rng.random() * 0.012)
+                    if client.poll() is None:
+                        client.send_signal(signal.SIGKILL)
+                        killed += 1
+                if all(client.wait() == 0 for client in clients):
+                    break  # the budget is spent: there is nobody left to kill
+        with ExitStack() as stack:
+            assert [client.wait(timeout=120) for client in writers(stack)] == [0] * WRITERS
+    return audit(folder, killed)
+
+
 def audit(folder: Path, kills: int) -> Audit:
     sent: dict[int, set[str]] = defaultdict(set)  # item -> the idempotency keys it was sent under
     lines = (folder / "service.log").read_text().splitlines()
@@ -107,6 +139,20 @@ def test_the_audit_can_tell_a_counter_that_counts_after_the_answer(tmp_path: Pat
     found = killed_again_and_again("naive", tmp_path, seed=0)
     assert any("were never charged" in finding for finding in found.findings), found
     assert any("were bought twice" in finding for finding in found.findings), found
+
+
+@pytest.mark.parametrize(("kills", "cap"), [(20, 1500), pytest.param(100, 6000, marks=pytest.mark.slow)])
+def test_four_writers_on_one_budget_may_be_killed_at_any_moment(kills: int, cap: int, tmp_path: Path) -> None:
+    found = four_killed_again_and_again("ledger", tmp_path, seed=1, kills=kills, cap=cap)
+    assert found.findings == ()
+    assert found.kills >= kills
+    assert cap - BATCH < found.spent <= cap, "each writer went on until a batch of its own did not fit"
+    assert found.sent_again > 0, "no kill fell between the charge and the answer: this run has shown nothing"
+
+
+def test_the_audit_can_tell_four_writers_that_count_after_the_answer(tmp_path: Path) -> None:
+    found = four_killed_again_and_again("naive", tmp_path, seed=1, kills=20, cap=1500)
+    assert any("were never charged" in finding for finding in found.findings), found
 
 
 def test_four_processes_share_one_budget(tmp_path: Path) -> None:

@@ -14,15 +14,17 @@ FLOORS = (
     "ledger datasets",
     "endpoint checks",
     "encoding",
+    "catalogue",
     "targets",
     "oracle mining index",
     "attacks",
     "items",
     "perturbing",
     "config evaluation",
+    "evidence",
     "results run_folder",
     "experiment",
-    "sweep report serve run_folder",
+    "sweep report serve replay run_folder",
     "run cli",  # two doors to the same stairs: they alone may open each other
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}

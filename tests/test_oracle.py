@@ -145,9 +145,12 @@ def test_features_are_what_the_target_computes(ledger: Ledger) -> None:
         _ = answer.codes
 
 
-@pytest.mark.parametrize("reveals", [Reveals.RANKING, Reveals.SCORES])
-def test_what_a_local_target_cannot_reveal_is_bad_usage(reveals: Reveals) -> None:
-    with pytest.raises(UsageError, match=f"reveals codes or features, {reveals.value} wanted"):
+@pytest.mark.parametrize(
+    ("reveals", "says"),
+    [(Reveals.RANKING, "a database to search wanted for a ranking"), (Reveals.SCORES, "codes or ranking or features, scores wanted")],
+)
+def test_what_a_local_target_cannot_reveal_is_bad_usage(reveals: Reveals, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
         LocalEndpoint(LinearTarget(), reveals)
 
 
@@ -192,7 +195,7 @@ def test_a_ledger_of_another_target_is_refused(ledger: Ledger) -> None:
 def test_the_attackers_door_shows_neither_target_nor_ledger(ledger: Ledger) -> None:
     oracle = Oracle(ledger, LocalEndpoint(LinearTarget()), budget=9)
     assert {name for name in dir(oracle) if not name.startswith("_")} == {
-        *("reveals", "remaining", "cap", "per_item", "query_images", "query_texts")
+        *("reveals", "remaining", "cap", "per_item", "query_images", "query_texts", "shown_images", "shown_texts")
     }
     for name in ("remaining", "cap", "per_item", "reveals"):
         with pytest.raises(AttributeError):

@@ -21,10 +21,11 @@ from surrogates.texts import Texts
 
 @dataclass(frozen=True)
 class Needs:
-    """What an attack cannot do without; asked for before anything is spent."""
+    """What an attack cannot do without, and the kinds of answers it can use; asked for before anything is spent."""
 
     surrogate: bool = False
     white_box: bool = False
+    reveals: tuple[str, ...] = ("codes", "ranking")
 
 
 class Status(Enum):

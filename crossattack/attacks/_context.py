@@ -8,15 +8,17 @@ import torch
 from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
-from crossattack.attacks._surrogate import Answers, Surrogate, SurrogateRecipe, fit_surrogate
+from crossattack.attacks._answers import Answers, CodeAnswers, ListAnswers
+from crossattack.attacks._surrogate import Surrogate, SurrogateRecipe, fit_surrogate
 from crossattack.codes import Codes
 from crossattack.encoding import Encoder
 from crossattack.errors import UsageError
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
-from crossattack.oracle import Oracle
+from crossattack.mining import ascending
+from crossattack.oracle import Answer, Oracle, Reveals
 from crossattack.progress import Progress
 from crossattack.streams import Streams
-from surrogates.texts import Text
+from surrogates.texts import Bags, Text
 
 BATCH = 100  # items a query
 LEAST_PAIRS = 8
@@ -74,7 +76,7 @@ class AttackContext:
         return self.made[name]
 
     def answers(self, reserve: int = 0) -> Answers:
-        """Codes of as many of the attacker's pairs as the whole budget less `reserve` covers.
+        """Codes of, or lists for, as many of the attacker's pairs as the whole budget less `reserve` covers.
 
         Pairs are asked in one random order, whatever the budget, so that a smaller budget's pairs are the first of a
         larger one's. An item that occurs twice is paid for once, so pairs that share a text leave room for more pairs.
@@ -85,14 +87,19 @@ class AttackContext:
             least = 2 * LEAST_PAIRS + reserve
             raise UsageError(f"a surrogate wants a budget of at least {least} queries, got {self.oracle.cap}; raise `budget`.")
         images, texts = self.images[order], [self.texts[i] for i in order.tolist()]
-        image_codes, text_codes = [], []
+        found: list[tuple[Answer, Answer]] = []
         with self.progress.stage("querying the target", 2 * len(order)) as tick:
             for start in range(0, len(order), BATCH):
                 here = slice(start, start + BATCH)
-                image_codes.append(self.oracle.query_images(images[here], phase="mining").codes)
-                text_codes.append(self.oracle.query_texts(texts[here], phase="mining").codes)
+                found.append((self.oracle.query_images(images[here], phase="mining"), self.oracle.query_texts(texts[here], phase="mining")))
                 tick(2 * len(texts[here]), f"{self.oracle.remaining} left")
-        return Answers(images, texts, torch.cat(image_codes), torch.cat(text_codes))
+        if self.oracle.reveals is not Reveals.RANKING:
+            return CodeAnswers(images, texts, *(torch.cat([answer.codes for answer in side]) for side in zip(*found, strict=True)))
+        image_lists, text_lists = (torch.cat([answer.ids for answer in side]) for side in zip(*found, strict=True))
+        image_ids, text_ids = ascending(text_lists), ascending(image_lists)  # a text finds pictures, a picture texts
+        pictures, words = self.oracle.shown_images(image_ids), self.oracle.shown_texts(text_ids)
+        assert not isinstance(words, Bags), "a database's texts are as people wrote them"
+        return ListAnswers(images, texts, image_lists, text_lists, pictures, words, image_ids, text_ids)
 
     def _affordable(self, order: Int64[Tensor, " pairs"], queries: int) -> int:
         """How many of the first pairs have at most so many different items."""

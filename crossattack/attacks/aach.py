@@ -9,15 +9,12 @@ from pydantic import Field
 from torch import Tensor
 
 from crossattack.attacks import Items, Needs, Perturb, Perturbed, Pictures, Status, Words
+from crossattack.attacks._aims import aims
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._descent import descend_bags, descend_images
 from crossattack.attacks._fields import Eps, Steps
 from crossattack.attacks._objectives import triplet
-from crossattack.attacks._surrogate import Surrogate
-from crossattack.codes import Codes, harden
-from crossattack.encoding import encode
-from crossattack.ledger import Modality
-from crossattack.mining import nearest_and_farthest
+from crossattack.attacks._verdict import verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +27,10 @@ class Aach:
     means of their returned codes and D the relaxed Hamming distance, it lowers
 
         max(0, margin + D(H(x'), N) - D(H(x'), P)) + quantisation |H(x') - sign H(x')|^2 / K      |x' - x| <= eps
+
+    Where answers are lists rather than codes, triplets are mined from the lists, and P and N are means of the surrogate's
+    own codes of items that the lists showed. `verify` asks the target about each picture before and after, so that the
+    attacker knows which of them left their place; changed bags of words cannot be sent, so texts are never verified.
 
     Differs from the paper, whose equations are known to us from prose only: P and N are means of several returned codes
     rather than one item's surrogate code; signed steps of `alpha` in place of an unnamed optimiser; the ball is symmetric
@@ -49,19 +50,18 @@ class Aach:
     quantisation: Annotated[float, Field(ge=0)] = 0.01
     among: Annotated[float, Field(gt=0, le=0.5)] = 0.02
     triplets: Literal["surrogate", "oracle"] = "surrogate"
+    verify: bool = False
 
     def fit(self, context: AttackContext) -> Perturb:
-        """Query, mine, train; then each batch costs nothing, or one query an item with `triplets: oracle`."""
-        reserve = 2 * context.attacked if self.triplets == "oracle" else 0
+        """Query, mine, train; then a batch costs nothing, or one query an item with `triplets: oracle`, or two with `verify`."""
+        asked = self.triplets == "oracle"
+        reserve = context.attacked * (2 * asked + self.verify * (1 if asked else 2))
         surrogate = context.surrogate(reserve=reserve)
         network = surrogate.network.requires_grad_(False)
 
         def perturb(items: Items) -> Perturbed:
-            codes = self._codes(context, surrogate, items)
-            paid = surrogate.answers.text_codes if isinstance(items, Pictures) else surrogate.answers.image_codes
-            generators = [context.streams.torch("aach", type(items).__name__, item) for item in items.ids]
-            chosen = [self._means(code, paid, generator) for code, generator in zip(codes, generators, strict=True)]
-            positives, negatives = (torch.stack(side).to(context.device) for side in zip(*chosen, strict=True))
+            sides = aims(context, surrogate, items, asked=self.triplets == "oracle", among=self.among)
+            positives, negatives = (side.to(context.device) for side in sides)
 
             def loss(relaxed: Float[Tensor, "items bits"]) -> Float[Tensor, " items"]:
                 settled = (relaxed - torch.where(relaxed >= 0, 1.0, -1.0)).square().mean(-1)
@@ -70,24 +70,11 @@ class Aach:
             status = (Status.UNVERIFIED,) * len(items.ids)
             if isinstance(items, Pictures):
                 found = descend_images(network, items.values, loss, eps=self.eps, alpha=self.alpha, steps=self.steps, device=context.device)
-                return Perturbed(Pictures(items.ids, found), status)
+                changed = Pictures(items.ids, found)
+                return Perturbed(changed, verdict(context, items, changed) if self.verify else status)
             bags = descend_bags(
                 network, items.values, loss, eps=self.text_eps, alpha=self.text_alpha, steps=self.steps, device=context.device
             )
             return Perturbed(Words(items.ids, bags), status, realisable=False)
 
         return perturb
-
-    def _codes(self, context: AttackContext, surrogate: Surrogate, items: Items) -> Codes:
-        """Codes of the clean queries: the surrogate's, or the target's at one query each."""
-        if self.triplets == "surrogate":
-            modality: Modality = "images" if isinstance(items, Pictures) else "texts"
-            return harden(encode(surrogate.network, modality, items.values, device=context.device))
-        if isinstance(items, Pictures):
-            return context.oracle.query_images(items.values, phase="attack", items=items.ids).codes
-        return context.oracle.query_texts(items.values, phase="attack", items=items.ids).codes
-
-    def _means(self, code: Tensor, paid: Codes, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Mean code of the query's positives and of its negatives."""
-        nearest, farthest = nearest_and_farthest(code[None], paid, generator, count=max(1, round(self.among * len(paid))))
-        return paid[nearest[0]].float().mean(0), paid[farthest[0]].float().mean(0)

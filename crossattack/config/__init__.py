@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
 
-from crossattack.config._checks import attack_problems, device_problem, tower_problems
+from crossattack.config._checks import attack_problems, device_problem, reveals_problems, tower_problems
 from crossattack.config._problems import Problems, explain
 from crossattack.config._section import Section, as_table, checked, chosen
 from crossattack.config._sources import merge, read_override, read_yaml
@@ -46,9 +46,21 @@ def _recipe(value: object) -> Section:
     return Section(None, load, checked(as_table(value), load))
 
 
+def _top_k(value: object) -> int | str | None:
+    """How much of a list an answer shows."""
+    if value is None or value == "all":
+        return value
+    if isinstance(value, str) and value.isdecimal():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError("a whole number of 1 or more, or all, wanted")
+    return value
+
+
 Plugin = Annotated[Section, PlainValidator(_section), PlainSerializer(Section.resolved)]
 Recipe = Annotated[Section, PlainValidator(_recipe), PlainSerializer(Section.resolved)]
 Count = Annotated[int, Field(ge=0)]
+TopK = Annotated[int | str | None, PlainValidator(_top_k)]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
 
@@ -60,14 +72,21 @@ class _Table(BaseModel):
 class OracleConfig(_Table):
     """The threat model: what answers show and how many there are.
 
+    reveals: codes, ranking (ids of the `top_k` nearest of the target's own database; `all`: of the whole) or features.
     budget: the most queries of the attacker, over all phases. per_item: the most on behalf of one attacked item.
     white_box: the attack itself is granted the target, the labels and the database codes.
     """
 
-    reveals: Literal["codes"] = "codes"
+    reveals: Literal["codes", "ranking", "features"] = "codes"
+    top_k: TopK = None
     budget: Count = 2000
     per_item: Count | None = None
     white_box: bool = False
+
+    @property
+    def shown(self) -> int | None:
+        """`top_k` as a number; None is all there is."""
+        return self.top_k if isinstance(self.top_k, int) else None
 
 
 class EvaluationConfig(_Table):
@@ -99,6 +118,7 @@ class RunConfig(_Table):
     def _fits_together(self) -> "RunConfig":
         """What no single setting can know; asked once all of them are sound."""
         found = attack_problems(self.attack, self.ceiling, self.oracle.budget, self.oracle.white_box)
+        found += reveals_problems(self.attack, self.oracle.reveals, self.oracle.top_k)
         found += tower_problems("target", self.target) + tower_problems("surrogate", self.surrogate)
         if says := device_problem(self.device):
             found.append(("device", says))

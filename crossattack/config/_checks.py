@@ -49,6 +49,21 @@ def attack_problems(attack: Section, ceiling: Section, budget: int, white_box: b
     return found
 
 
+def reveals_problems(attack: Section, reveals: str, top_k: int | str | None) -> list[tuple[str, str]]:
+    """Answers that the attack cannot use, and a k without a list or a list without one."""
+    usable = attack.plugin.needs.reveals
+    if reveals not in usable:
+        return [
+            ("oracle.reveals", f"{' or '.join(usable)} wanted by {attack.name}, which cannot use {reveals}; the nearest is {usable[0]}.")
+        ]
+    if reveals == "ranking" and top_k is None:
+        says = "a number, or all, wanted: how much of the list an answer shows is part of the threat model; `--set oracle.top_k=10`."
+        return [("oracle.top_k", says)]
+    if reveals != "ranking" and top_k is not None:
+        return [("oracle.top_k", f"null wanted where answers are {reveals}, {top_k} got; or `--set oracle.reveals=ranking`.")]
+    return []
+
+
 def _image_tower(name: str) -> str | None:
     if name in IMAGE_TOWERS.names():
         return None

@@ -73,7 +73,9 @@ def _share_with_interval(value: float | int | None, interval: Any) -> str:
 
 def _threat(model: Mapping[str, Any]) -> str:
     eps = model.get("eps")
-    parts = [f"answers reveal {model.get('reveals')}"]
+    whole = ", the whole database" if model.get("whole_database") else ""
+    top_k = f" (top {model['top_k']:,}{whole})" if model.get("top_k") is not None else ""
+    parts = [f"answers reveal {model.get('reveals')}{top_k}"]
     parts += [f"{model.get('norm', 'norm')} {255 * eps:.3g}/255"] if isinstance(eps, int | float) else []
     knows = [what for key, what in KNOWLEDGE.items() if model.get(key)]
     return ", ".join([*parts, f"the attacker knows {' and '.join(knows) or 'nothing of the target'}"])

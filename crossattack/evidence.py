@@ -1,0 +1,87 @@
+"""Evidence: what a run knows at its end, and the files of its folder from which the same is known later.
+
+items.h5 holds the items of every condition, codes.h5 all that was made of them and who played which role; with the
+configuration and the ledger that is enough for every figure. `keep_codes` writes, `read` reads it back.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from crossattack.cache import whole_file
+from crossattack.config import RunConfig, load_config
+from crossattack.datasets import Split
+from crossattack.errors import UsageError
+from crossattack.evaluation import DIRECTIONS, Compared, Ranking
+from crossattack.ledger import Ledger, Modality
+from crossattack.perturbing import Condition, read_back
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the figures of a run are computed from."""
+
+    config: RunConfig
+    groups: Int64[Tensor, " items"]  # of every pair of the data set
+    split: Split
+    ledger: Ledger
+    conditions: Mapping[str, Condition]
+    rankings: Mapping[str, Ranking]
+    compared: Mapping[str, Compared]
+
+
+def keep_codes(path: Path, evidence: Evidence) -> None:
+    """Codes of queries, database and held-back pairs, what is relevant to what, and the split, as one file."""
+    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+        for direction, ranking in evidence.rankings.items():
+            group = file.create_group(direction)
+            for name, codes in ranking.queries.items():
+                group[f"queries/{name}"] = codes.numpy()
+            group["database"], group["groups"] = ranking.database.numpy(), ranking.groups
+            group.create_dataset("relevant", data=ranking.relevant, compression="gzip")
+        for name, one in evidence.compared.items():
+            group = file.create_group(f"agreement/{name}")
+            group.attrs["aligned"], group.attrs["image_tower"], group.attrs["text_tower"] = one.aligned, one.image_tower, one.text_tower
+            for modality, codes in one.ours.items():
+                group[f"{modality}/ours"], group[f"{modality}/theirs"] = codes.numpy(), one.theirs[modality].numpy()
+                group[f"{modality}/keys"] = np.frombuffer(b"".join(one.keys[modality]), np.uint8).reshape(-1, 16)
+        for role in fields(Split):
+            file[f"split/{role.name}"] = getattr(evidence.split, role.name).numpy()
+        file["split/groups"] = evidence.groups.numpy()
+
+
+def read(folder: Path, ledger: Ledger) -> Evidence:
+    """The evidence that lies in a finished run's folder."""
+    try:
+        conditions = read_back(folder / "items.h5")
+        with h5py.File(folder / "codes.h5") as file:
+            rankings = {direction: _ranking(file[direction]) for direction in DIRECTIONS if direction in file}
+            compared = {name: _compared(group) for name, group in file.get("agreement", {}).items()}
+            split = Split(**{role.name: _tensor(file[f"split/{role.name}"]) for role in fields(Split)})
+            groups = _tensor(file["split/groups"])
+    except (OSError, KeyError, ValueError) as error:
+        raise UsageError(f"items.h5 and codes.h5 of a finished run wanted in {folder}, got: {' '.join(str(error).split())}.") from error
+    return Evidence(load_config(folder / "config.yaml"), groups, split, ledger, conditions, rankings, compared)
+
+
+def _ranking(group: Any) -> Ranking:
+    queries = {name: _tensor(codes) for name, codes in group["queries"].items()}
+    return Ranking(queries, _tensor(group["database"]), group["relevant"][()], group["groups"][()])
+
+
+def _compared(group: Any) -> Compared:
+    modalities: tuple[Modality, ...] = ("images", "texts")
+    ours, theirs = ({modality: _tensor(group[modality][side]) for modality in modalities} for side in ("ours", "theirs"))
+    keys: dict[Modality, list[bytes]] = {modality: [key.tobytes() for key in group[modality]["keys"][()]] for modality in modalities}
+    return Compared(bool(group.attrs["aligned"]), group.attrs["image_tower"], group.attrs["text_tower"], ours, theirs, keys)
+
+
+def _tensor(stored: Any) -> Tensor:
+    return torch.from_numpy(stored[()])
