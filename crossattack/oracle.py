@@ -23,7 +23,7 @@ from crossattack.codes import Codes, harden
 from crossattack.encoding import BATCH_SIZE, encode, take_images, take_texts
 from crossattack.endpoint import Endpoint, Images, Reply, Request, Terms
 from crossattack.endpoint import Reveals as Reveals
-from crossattack.errors import CrossattackError, LedgerError, TargetError, UsageError
+from crossattack.errors import BudgetRefused, CrossattackError, LedgerError, TargetError, UsageError
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.ledger import Array, Charge, Ledger, Modality
 from crossattack.targets import Similarity, Target
@@ -186,9 +186,15 @@ class _Account:
         terms: dict[str, Any] = {"items": behalf, "fresh": fresh, "known_for": self.terms.known_for}
         charges = self.ledger.charge(self.name, phase=phase, modality=modality, keys=keys, **terms)
         waiting = list({charge.id: position for position, charge in enumerate(charges) if not charge.answered}.values())
+        refused: BudgetRefused | None = None
         for start in range(0, len(waiting), self.terms.batch_size):
             chunk = waiting[start : start + self.terms.batch_size]
-            self._send(modality, take(torch.tensor(chunk)), [charges[position] for position in chunk])
+            try:
+                self._send(modality, take(torch.tensor(chunk)), [charges[position] for position in chunk])
+            except BudgetRefused as error:  # of another attempt; the rest of the batch is paid for, so it is asked for
+                refused = error
+        if refused:
+            raise refused
         rows = self.ledger.answers(charges)
         values = np.stack(rows) if rows else np.empty((0, self.terms.dim), DTYPES[self.terms.reveals])
         return Answer(self.terms.reveals, torch.from_numpy(values))

@@ -25,7 +25,7 @@ from crossattack.evaluation import Ranking
 from crossattack.ledger import Ledger
 from crossattack.metrics.perceptual import distortion
 from crossattack.perturbing import Condition
-from crossattack.targets import Target
+from crossattack.service import facts
 from surrogates.texts import Bags, Texts, words_of
 
 SCHEMA = 1
@@ -53,7 +53,6 @@ class Evidence:
     config: RunConfig
     pairs: Pairs
     split: Split
-    target: Target
     ledger: Ledger
     conditions: Mapping[str, Condition]
     rankings: Mapping[str, Ranking]
@@ -64,6 +63,7 @@ class Evidence:
 def assemble(evidence: Evidence, started: datetime, clock: Clock, path: Path) -> dict[str, Any]:
     """Put results.json together, check it, write it whole."""
     config, split = evidence.config, evidence.split
+    dim = next(iter(evidence.rankings.values())).database.shape[1]
     results: dict[str, Any] = {
         "schema": SCHEMA,
         "name": config.name,
@@ -78,7 +78,8 @@ def assemble(evidence: Evidence, started: datetime, clock: Clock, path: Path) ->
             **{role: len(getattr(split, role)) for role in ("query", "database", "train", "attacker", "held_back")},
             "split_digest": split.digest(),
         },
-        "target": {"name": config.target.name, "dim": evidence.target.dim, "digest": evidence.target.digest},
+        "target": {"name": config.target.name, "dim": dim, "digest": evidence.ledger.target_digest},
+        "service": facts(evidence.ledger.path.parent),
         "threat_model": threat_model(evidence),
         "budget": bill(evidence.ledger),
         "directions": evidence.directions,
@@ -127,7 +128,7 @@ def all_bags(condition: Condition) -> bool:
 def bill(ledger: Ledger) -> dict[str, Any]:
     """Both accounts: the attacker's in full, the referee's as one number."""
     attacker, referee = ledger.bill("attacker"), ledger.bill("referee")
-    return {**asdict(attacker), "evaluation": referee.spent, "ledger_digest": ledger.digest()}
+    return {**asdict(attacker), "evaluation": referee.spent, "evaluation_resent": referee.resent, "ledger_digest": ledger.digest()}
 
 
 def changes(clean: Condition, attacked: Condition) -> dict[str, Any]:

@@ -52,6 +52,10 @@ class Service(ThreadingHTTPServer):
                 return str(name)
         return ""
 
+    def codes(self, modality: str, items: list[bytes]) -> list[list[int]]:
+        """What the items are answered with; a test may put a real network here."""
+        return [code_of(item, self.options.dim) for item in items]
+
     def bill(self, modality: str, keys: list[str]) -> None:
         """Count what is new, durably, before anything is answered."""
         for key in keys:
@@ -108,7 +112,7 @@ class Handler(BaseHTTPRequestHandler):
             server.bill(modality, keys or ["-"] * len(items))
             if server.requests == options.exit_after:
                 os._exit(CRASH)
-        return self.misbehave(fault, [{"code": code_of(item, options.dim)} for item in items])
+        return self.misbehave(fault, [{"code": code} for code in server.codes(modality, items)])
 
     def misbehave(self, fault: str, results: list[Any]) -> None:
         """Answer, or fail to, once the items are counted."""
@@ -172,7 +176,8 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True  # whoever asked has gone
 
 
-def main() -> None:
+def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The settings of a service."""
     parser = argparse.ArgumentParser()
     for name, kind, default in (
         *(("port", int, 0), ("count", str, "count.log"), ("faults", str, "{}"), ("seed", int, 0), ("dim", int, 16)),
@@ -182,9 +187,13 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=kind, default=default)
     for name in ("no-idempotency", "boasts", "page"):  # boasts: says that it knows keys, and does not
         parser.add_argument(f"--{name}", action="store_true")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.idempotency = not (options.no_idempotency or options.boasts)
-    service = Service(options)
+    return options
+
+
+def main() -> None:
+    service = Service(options_of())
     print(service.server_address[1], flush=True)
     try:
         service.serve_forever(poll_interval=0.05)

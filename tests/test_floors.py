@@ -20,7 +20,8 @@ FLOORS = (
     "items",
     "perturbing",
     "config evaluation",
-    "results run_folder",
+    "service",
+    "results run_folder doors",
     "experiment",
     "sweep report serve run_folder",
     "run cli",  # two doors to the same stairs: they alone may open each other

@@ -171,6 +171,19 @@ def test_what_is_in_doubt_when_a_run_is_resumed_is_paid_for_again_only_where_it_
             assert both.spent() == running.total() == spent
 
 
+def test_what_is_in_doubt_for_longer_than_the_service_remembers_is_paid_for_again(folder: Path) -> None:
+    options: dict[str, Any] = {"info": {"idempotency_seconds": 1}}
+    with service(folder / "count", faults={"lost": 1.0}, **options) as running, doors(folder / "run", running.url, attempts=1) as both:
+        for spent in (8, 8):  # at once, it is still known
+            with pytest.raises(TargetError, match="none got in 1 attempts"):
+                both.oracle.query_images(pictures(8), phase="mining")
+            assert both.spent() == spent
+        time.sleep(1.1)
+        with pytest.raises(TargetError, match="none got in 1 attempts"):
+            both.oracle.query_images(pictures(8), phase="mining")
+        assert both.spent() == 16
+
+
 def test_giving_up_keeps_what_was_answered_and_says_how_often_it_asked(folder: Path) -> None:
     with (
         service(folder / "count", forbid_after=1000, faults={"busy": 1.0}) as running,

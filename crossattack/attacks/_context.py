@@ -11,7 +11,7 @@ from torch import Tensor
 from crossattack.attacks._surrogate import Answers, Surrogate, SurrogateRecipe, fit_surrogate
 from crossattack.codes import Codes
 from crossattack.encoding import Encoder
-from crossattack.errors import UsageError
+from crossattack.errors import BudgetRefused, UsageError
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.oracle import Oracle
 from crossattack.progress import Progress
@@ -85,14 +85,31 @@ class AttackContext:
             least = 2 * LEAST_PAIRS + reserve
             raise UsageError(f"a surrogate wants a budget of at least {least} queries, got {self.oracle.cap}; raise `budget`.")
         images, texts = self.images[order], [self.texts[i] for i in order.tolist()]
-        image_codes, text_codes = [], []
+        asked: list[tuple[list[int], Codes, Codes]] = []
         with self.progress.stage("querying the target", 2 * len(order)) as tick:
             for start in range(0, len(order), BATCH):
-                here = slice(start, start + BATCH)
-                image_codes.append(self.oracle.query_images(images[here], phase="mining").codes)
-                text_codes.append(self.oracle.query_texts(texts[here], phase="mining").codes)
-                tick(2 * len(texts[here]), f"{self.oracle.remaining} left")
-        return Answers(images, texts, torch.cat(image_codes), torch.cat(text_codes))
+                here = list(range(start, min(start + BATCH, len(order))))
+                asked += self._asked(images, texts, here)
+                tick(2 * len(here), f"{self.oracle.remaining} left")
+        positions = [position for few, _, _ in asked for position in few]
+        image_codes, text_codes = torch.cat([codes for _, codes, _ in asked]), torch.cat([codes for _, _, codes in asked])
+        return Answers(images[positions], [texts[i] for i in positions], image_codes, text_codes)
+
+    def _asked(self, images: Tensor, texts: list[Text], here: list[int]) -> list[tuple[list[int], Codes, Codes]]:
+        """Answers to these pairs. Where repeated attempts ended the budget early, pair by pair as far as it goes.
+
+        Only a service that knows no idempotency keys bills those; elsewhere the budget covers what `_affordable` counted.
+        """
+        try:
+            image_codes = self.oracle.query_images(images[here], phase="mining").codes
+            return [(here, image_codes, self.oracle.query_texts([texts[i] for i in here], phase="mining").codes)]
+        except BudgetRefused:
+            if len(here) == 1:
+                return []
+            found = [one for position in here for one in self._asked(images, texts, [position])]
+            if here[0] == 0 and len(found) < LEAST_PAIRS:
+                raise
+            return found
 
     def _affordable(self, order: Int64[Tensor, " pairs"], queries: int) -> int:
         """How many of the first pairs have at most so many different items."""

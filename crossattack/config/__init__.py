@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
 
-from crossattack.config._checks import attack_problems, device_problem, tower_problems
+from crossattack.config._checks import attack_problems, device_problem, service_problems, tower_problems
 from crossattack.config._problems import Problems, explain
 from crossattack.config._section import Section, as_table, checked, chosen
 from crossattack.config._sources import merge, read_override, read_yaml
@@ -100,6 +100,7 @@ class RunConfig(_Table):
         """What no single setting can know; asked once all of them are sound."""
         found = attack_problems(self.attack, self.ceiling, self.oracle.budget, self.oracle.white_box)
         found += tower_problems("target", self.target) + tower_problems("surrogate", self.surrogate)
+        found += service_problems(self.target, self.oracle.white_box)
         if says := device_problem(self.device):
             found.append(("device", says))
         if found:

@@ -24,6 +24,17 @@ def introduce(settings: Http) -> Info:
     return info
 
 
+def ask_count(settings: Http) -> int | None:
+    """What the service has counted for us; None where it does not tell, or cannot be reached for that."""
+    with Client(settings) as client:
+        try:
+            said = patiently(settings, client.url, lambda: client.ask("GET", "/v1/stats"), min(FIRST_ATTEMPTS, settings.attempts))
+        except TargetError:
+            return None
+    count = said.get("items") if isinstance(said, dict) else None
+    return count if type(count) is int and count >= 0 else None
+
+
 @final
 class HttpEndpoint:
     """Where requests go. Both doors share it, and with it the pace."""

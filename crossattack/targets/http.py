@@ -80,6 +80,12 @@ class RemoteTarget:
         """Of what answers there, by its own word."""
         return self.info.digest
 
+    def counted(self) -> int | None:
+        """Items that the service has counted for our token, ever; None where it does not say."""
+        from crossattack.targets._http_endpoint import ask_count
+
+        return ask_count(self.settings)
+
     @contextmanager
     def connect(self) -> Iterator[Endpoint]:
         """The endpoint, for as long as the connection is wanted."""
