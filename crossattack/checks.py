@@ -25,7 +25,8 @@ class Check:
 
 def run_checks(results: dict[str, Any], groups: Int64[Tensor, " items"], split: Split) -> list[Check]:
     """All checks that part of a run can answer, in the order a reader would ask."""
-    return [*_budget(results["budget"]), *_inside(results), *_strength(results["directions"]), *_leaks(groups, split), *_nulls(results)]
+    measured = [*_budget(results["budget"]), *_service(results), *_inside(results), *_strength(results["directions"])]
+    return [*measured, *_leaks(groups, split), *_nulls(results)]
 
 
 def _budget(bill: dict[str, Any]) -> Iterator[Check]:
@@ -43,15 +44,34 @@ def _inside(results: dict[str, Any]) -> Iterator[Check]:
 def _strength(directions: dict[str, Any]) -> Iterator[Check]:
     for direction, found in directions.items():
         scores = found["map"]
-        if None in (scores["clean"], scores["attacked"], scores["noise"], scores["ceiling"]):
+        if None in (scores["clean"], scores["attacked"], scores["noise"]):
             continue
-        lost = {name: scores["clean"] - scores[name] for name in ("noise", "attacked", "ceiling")}
-        losses = f"mAP lost: noise {lost['noise']:.3f}, attack {lost['attacked']:.3f}, ceiling {lost['ceiling']:.3f}"
-        yield Check(f"{direction}: the ceiling is above the attack", lost["ceiling"] >= lost["attacked"] - TOLERANCE, losses)
+        lost = {name: scores["clean"] - scores[name] for name in ("noise", "attacked", "ceiling") if scores[name] is not None}
+        titles = {"noise": "noise", "attacked": "attack", "ceiling": "ceiling"}
+        losses = "mAP lost: " + ", ".join(f"{titles[name]} {value:.3f}" for name, value in lost.items())
+        if "ceiling" in lost:
+            yield Check(f"{direction}: the ceiling is above the attack", lost["ceiling"] >= lost["attacked"] - TOLERANCE, losses)
         yield Check(f"{direction}: the attack does something", lost["attacked"] > TOLERANCE, losses)
         yield Check(f"{direction}: noise does far less than the attack", lost["noise"] <= max(lost["attacked"], TOLERANCE) / 2, losses)
         entropy = found["metrics"]["code_entropy"]["clean"]
         yield Check(f"{direction}: clean codes use their bits", entropy > 0.5, f"mean entropy of a bit {entropy:.2f} of 1")
+
+
+def _service(results: dict[str, Any]) -> Iterator[Check]:
+    noted, bill = results["service"], results["budget"]
+    if noted is None:
+        return
+    spent, repeated = bill["spent"] + bill["evaluation"], bill["resent"] + bill["evaluation_resent"]
+    if not noted["idempotency_seconds"]:
+        detail = f"the service knows no keys, so each attempt that it may have counted is charged: {repeated} of {spent} are repeats"
+        yield Check("every item charged once", None, detail)
+    before, after = (noted["counted"].get(when) for when in ("before", "after"))
+    if before is None or after is None:
+        yield Check("the service counted the same", None, f"the service does not tell what it counted; the ledger has {spent}")
+    else:
+        same = after - before == spent or (not noted["idempotency_seconds"] and after - before < spent)
+        detail = f"{after - before} items counted by the service during the run, {spent} by the ledger; others may share the token"
+        yield Check("the service counted the same", same, detail)
 
 
 def _leaks(groups: Int64[Tensor, " items"], split: Split) -> Iterator[Check]:
@@ -66,7 +86,13 @@ def _nulls(results: dict[str, Any]) -> Iterator[Check]:
         if found["success"]["attacker"] is None:
             detail = "the attack asked the target nothing about the attacked items, so its own view of success is null"
             yield Check(f"{direction}: attacker's success", None, detail)
-        if found["recovered_ci95"] is None:
+        if found["map"]["clean"] is not None and found["map"]["attacked"] is None:
+            detail = "the changed texts exist in feature space only and a service takes none, so noise, attacked and recovered are null"
+            yield Check(f"{direction}: attack", None, detail)
+        if found["map"]["clean"] is not None and found["map"]["ceiling"] is None:
+            detail = "there is no white box of a service, so ceiling and recovered are null"
+            yield Check(f"{direction}: ceiling", None, detail)
+        elif found["recovered_ci95"] is None:
             detail = "the ceiling does no damage in some resample, or there is one group: no interval"
             yield Check(f"{direction}: interval of recovered", None, detail)
     if not results["distortion"]["texts"]["realisable"]:

@@ -81,6 +81,9 @@ def run_command(
         str | None, typer.Option(metavar="NAME", help="The run's folder. [what is run, and -2, -3, ... where that is taken]")
     ] = None,
     runs: Annotated[Path, typer.Option(metavar="DIR", help="Where runs' folders lie.")] = Path("runs"),
+    authorised: Annotated[
+        bool, typer.Option("--i-am-authorised", help="You own the service at target.url, or its owner lets you test it.")
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that stopped, on the same bill.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress; print nothing but the run's folder.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="results.json, alone, on stdout.")] = False,
@@ -94,6 +97,7 @@ def run_command(
       crossattack run --config mine.yaml --set surrogate.image_tower=convnet
       crossattack run --data scenes --set target.image_tower=convnet --attacked 100
       crossattack run --name dcmh-aach-pictograms-32bits-seed0 --resume
+      crossattack run --target http --set target.url=http://127.0.0.1:8000
       crossattack run --json --quiet > results.json
 
     Exit codes: 0 done, 2 bad usage, 3 budget refused, 130 interrupted (go on with --resume), 1 anything else.
@@ -104,6 +108,7 @@ def run_command(
         **{"target.name": target, "attack.name": attack, "data.name": data, "data.root": root, "target.bits": bits},
         **{"oracle.budget": budget, "oracle.per_item": per_item, "attack.eps": eps, "attack.steps": steps},
         **{"attacked": attacked, "seed": seed, "device": device, "name": name},
+        **{"target.authorised": authorised or None},
     }
     run(Wish(path=config, overrides=set_ or [], flags=flags, runs=runs, resume=resume, quiet=quiet, as_json=as_json))
 

@@ -5,7 +5,8 @@ are asked anything, and both may fail item by item: what failed stays in doubt i
 the same idempotency key, when it is asked for again.
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeAlias, runtime_checkable
@@ -14,7 +15,7 @@ import numpy as np
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from crossattack.errors import TargetError
+from crossattack.errors import CrossattackError
 from crossattack.ledger import Modality
 from surrogates.texts import Texts
 
@@ -47,6 +48,7 @@ class Terms:
     batch_size: int  # items a request may hold
     takes_bags: bool  # bags of words are feature space, which nobody can send to a service
     database: int | None = None  # items that a list is the head of, where the endpoint says
+    known_for: float = math.inf  # seconds for which a repeated item is known by its key and not counted again; 0: never
 
     @property
     def said(self) -> str:
@@ -56,14 +58,19 @@ class Terms:
 
 @dataclass(frozen=True)
 class Request:
-    """Items to be answered, each with the key under which a service may recognise that it has answered it before."""
+    """Items to be answered, each with the key under which a service may recognise that it has answered it before.
+
+    `charge_again(positions)` is to be called before items are sent again that the service may have counted already and
+    does not know by their keys; it raises where the budget does not cover that.
+    """
 
     modality: Modality
     items: Images | Texts
     idempotency_keys: tuple[str, ...]
+    charge_again: Callable[[Sequence[int]], None] = lambda positions: None
 
 
-Reply: TypeAlias = Sequence[np.ndarray[Any, np.dtype[Any]] | TargetError]  # an answer of length `dim` an item, or what went wrong
+Reply: TypeAlias = Sequence[np.ndarray[Any, np.dtype[Any]] | CrossattackError]  # an answer of length `dim` an item, or what went wrong
 
 
 @runtime_checkable

@@ -30,8 +30,11 @@ from crossattack.oracle import Referee
 from crossattack.perturbing import Condition
 from crossattack.progress import Progress
 from crossattack.streams import Streams
+from surrogates.texts import Bags
 
 DIRECTIONS: dict[str, Modality] = {"image_to_text": "images", "text_to_image": "texts"}  # and the modality of the queries
+
+CONDITIONS = ("clean", "noise", "attacked", "ceiling")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,8 @@ def judge(
             codes = {}
             for name, condition in conditions.items():
                 items = condition[modality].items
+                if isinstance(items.values, Bags) and not referee.takes_bags:
+                    continue  # feature space: nobody can send that to a service
                 if isinstance(items, Pictures):
                     codes[name] = referee.query_images(items.values, phase=name).codes
                 else:
@@ -80,23 +85,26 @@ def _measure(ranking: Ranking, status: tuple[Status, ...], streams: Streams, res
     groups, any_scored = ranking.groups[scored], bool(scored.any())
     scores = {name: average_precision(codes, ranking.database, ranking.relevant)[scored] for name, codes in ranking.queries.items()}
     scores["floor"] = random_average_precision(counts, len(ranking.database))[scored]
+    unknown = np.full(int(scored.sum()), np.nan)  # what could not be asked, or has no white box
+    scores = {name: scores.get(name, unknown) for name in (*CONDITIONS, "floor")}
     triple = (scores["clean"], scores["attacked"], scores["ceiling"])
-    flipped = (ranking.queries["clean"] != ranking.queries["attacked"]).double().mean(1)
+    asked = "attacked" in ranking.queries
+    flipped = (ranking.queries["clean"] != ranking.queries["attacked" if asked else "clean"]).double().mean(1)
     return {
         "attacked_items": len(counts),
-        "map": {name: float(values.mean()) if any_scored else None for name, values in scores.items()},
+        "map": {name: float(values.mean()) if any_scored and values is not unknown else None for name, values in scores.items()},
         "map_ci95": {name: bootstrap_mean(values, groups, streams.numpy("bootstrap"), resamples) for name, values in scores.items()},
         "recovered": recovered(*triple),
         "recovered_ci95": bootstrap_recovered(*triple, groups, streams.numpy("bootstrap"), resamples),
         "success": {
             "attacker": _attackers_view(status),
-            "referee": float((scores["attacked"] <= scores["floor"]).mean()) if any_scored else None,
+            "referee": float((scores["attacked"] <= scores["floor"]).mean()) if any_scored and asked else None,
         },
         "status": {kind.name.lower(): sum(each is kind for each in status) for kind in Status},
         "metrics": {
-            "bits_flipped": float(flipped.mean()),
-            "quarter_flipped": float((flipped >= 0.25).double().mean()),
-            "top10_gone": _top_gone(ranking),
+            "bits_flipped": float(flipped.mean()) if asked else None,
+            "quarter_flipped": float((flipped >= 0.25).double().mean()) if asked else None,
+            "top10_gone": _top_gone(ranking) if asked else None,
             "code_entropy": {name: code_entropy(codes) for name, codes in ranking.queries.items()},
             "queries_without_relevant": int((~scored).sum()),
         },

@@ -12,6 +12,7 @@ of the file) has a generation: what a resumed run reads again counts as a repeat
 
 import hashlib
 import json
+import math
 import os
 import platform
 import secrets
@@ -26,6 +27,7 @@ from typing import Any, Literal, TypeAlias, final
 import numpy as np
 
 from crossattack._ledger_file import connect, connect_to_read, explained, transaction
+from crossattack._ledger_resends import count_repeated, repeated
 from crossattack._ledger_statement import Line, findings, lines
 from crossattack.errors import BudgetRefused, LedgerError, UsageError
 
@@ -53,6 +55,7 @@ class Bill:
     texts: int
     repeats: int
     phases: dict[str, int]
+    resent: int = 0  # of the spent ones: attempts repeated at a service that may have counted the first
 
 
 @final
@@ -116,12 +119,14 @@ class Ledger:
         keys: Sequence[bytes],
         items: Sequence[int | None] | None = None,
         fresh: bool = False,
+        known_for: float = math.inf,
     ) -> list[Charge]:
         """Pay for a batch: one charge a query, in order, where equal queries share theirs; or `BudgetRefused`, and nothing is paid.
 
         `items[i]` is the attacked item of this modality on whose behalf query i is asked (its cap is `per_item`), None for
         nobody's. What is known already costs nothing, unless `fresh`: then every query is a draw of its own. A resumed run
-        takes up the draws of its former self, in order, before it pays for new ones.
+        takes up the draws of its former self, in order, before it pays for new ones. `known_for` is how many seconds the
+        service knows a charge by its idempotency key; what is in doubt for longer is paid for once more.
         """
         with transaction(self._db, self.path):
             cap, spent, per_item = self._account(account)
@@ -142,12 +147,28 @@ class Ledger:
                     found[key].append(paid)
                 charges.append(found[key].pop(0) if fresh else found[key][0])
 
+            if known_for < math.inf:
+                in_doubt = dict.fromkeys(charge.id for charge in charges if not charge.answered and charge.id <= last_id)
+                bought += self._rows(repeated(self._db, in_doubt, known_for), last_id + len(bought))
             if len(bought) > cap - spent:
                 raise BudgetRefused(len(bought), cap - spent, cap)
             if per_item is not None:
                 self._refuse_items(account, modality, Counter(row[6] for row in bought), per_item)
             self._pay(account, phase, bought, charges)
         return charges
+
+    def charge_again(self, account: str, charges: Sequence[Charge]) -> None:
+        """Pay for another attempt at these charges, at a service that may have counted the last; or `BudgetRefused`."""
+        with transaction(self._db, self.path):
+            cap, spent, per_item = self._account(account)
+            (last_id,) = self._db.execute("SELECT max(id) FROM charge").fetchone()
+            bought = self._rows(repeated(self._db, [charge.id for charge in charges]), last_id)
+            if len(bought) > cap - spent:
+                raise BudgetRefused(len(bought), cap - spent, cap)
+            if per_item is not None:
+                self._refuse_items(account, bought[0][3], Counter(row[6] for row in bought), per_item)
+            self._buy(account, bought)
+            self._db.executemany("UPDATE charge SET attempts = attempts + 1 WHERE id = ?", [(charge.id,) for charge in charges])
 
     def store(self, answers: Mapping[int, Array]) -> None:
         """Keep the answers by the ids of their charges. The first answer stays; a second one to the same charge changes nothing."""
@@ -183,7 +204,16 @@ class Ledger:
         # Within a phase a resumed run asks again what it asked before: the generation that asked most says how often.
         most = "SELECT charge, max(asks) AS asks FROM ask JOIN charge ON id = charge WHERE account = ? GROUP BY charge, ask.phase"
         (repeats,) = self._db.execute(f"SELECT coalesce(sum(asks) - count(DISTINCT charge), 0) FROM ({most})", (account,)).fetchone()
-        return Bill(cap, per_item, phases.total(), modalities["images"], modalities["texts"], repeats, dict(phases))
+        return Bill(
+            cap,
+            per_item,
+            phases.total(),
+            modalities["images"],
+            modalities["texts"],
+            repeats,
+            dict(phases),
+            count_repeated(self._db, account),
+        )
 
     def accounts(self) -> tuple[str, ...]:
         """Names of all accounts."""
@@ -256,10 +286,17 @@ class Ledger:
                 if count > per_item - spent:
                     raise BudgetRefused(count, max(per_item - spent, 0), per_item, f"`per_item` (of {modality}, item {item})")
 
-    def _pay(self, account: str, phase: str, bought: list[tuple[Any, ...]], charges: list[Charge]) -> None:
+    def _rows(self, repeated: list[tuple[Any, ...]], last_id: int) -> list[tuple[Any, ...]]:
+        """Rows of repeated attempts, with all that a charge is bought with."""
+        return [(last_id + number, *row, self.owner, time.time()) for number, row in enumerate(repeated, start=1)]
+
+    def _buy(self, account: str, bought: list[tuple[Any, ...]]) -> None:
         columns = "id, account, phase, modality, key, draw, item, idempotency_key, owner, time"
         self._db.executemany(f"INSERT INTO charge({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", bought)
         self._db.execute("UPDATE account SET spent = spent + ? WHERE name = ?", (len(bought), account))
+
+    def _pay(self, account: str, phase: str, bought: list[tuple[Any, ...]], charges: list[Charge]) -> None:
+        self._buy(account, bought)
         new = {row[0] for row in bought}
         in_doubt = {charge.id for charge in charges if not charge.answered} - new
         self._db.executemany("UPDATE charge SET attempts = attempts + 1, owner = ? WHERE id = ?", [(self.owner, id) for id in in_doubt])

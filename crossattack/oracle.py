@@ -24,7 +24,7 @@ from crossattack.codes import Codes, harden
 from crossattack.encoding import BATCH_SIZE, encode, take_images, take_texts
 from crossattack.endpoint import Endpoint, Images, Reply, Request, Showcase, Terms
 from crossattack.endpoint import Reveals as Reveals
-from crossattack.errors import LedgerError, TargetError, UsageError
+from crossattack.errors import BudgetRefused, CrossattackError, LedgerError, TargetError, UsageError
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.ledger import Array, Charge, Ledger, Modality
 from crossattack.targets import Similarity, Target
@@ -180,6 +180,11 @@ class Referee:
         """Queries that are left of the referee's own cap."""
         return self._account.remaining
 
+    @property
+    def takes_bags(self) -> bool:
+        """Whether bags of words can be asked about: of a target in this process only."""
+        return self._account.terms.takes_bags
+
     def query_images(self, images: Tensor, *, phase: str, fresh: bool = False) -> Answer:
         """Answers to uint8 pictures (items, 3, height, width)."""
         return self._account.ask_images(images, phase, fresh, None)
@@ -222,11 +227,18 @@ class _Account:
         behalf = None if items is None else [int(item) for item in items]
         if behalf is not None and len(behalf) != len(keys):
             raise UsageError(f"one attacked item a query wanted, {len(behalf)} items for {len(keys)} queries got; give as many.")
-        charges = self.ledger.charge(self.name, phase=phase, modality=modality, keys=keys, items=behalf, fresh=fresh)
+        terms: dict[str, Any] = {"items": behalf, "fresh": fresh, "known_for": self.terms.known_for}
+        charges = self.ledger.charge(self.name, phase=phase, modality=modality, keys=keys, **terms)
         waiting = list({charge.id: position for position, charge in enumerate(charges) if not charge.answered}.values())
+        refused: BudgetRefused | None = None
         for start in range(0, len(waiting), self.terms.batch_size):
             chunk = waiting[start : start + self.terms.batch_size]
-            self._send(modality, take(torch.tensor(chunk)), [charges[position] for position in chunk])
+            try:
+                self._send(modality, take(torch.tensor(chunk)), [charges[position] for position in chunk])
+            except BudgetRefused as error:  # of another attempt; the rest of the batch is paid for, so it is asked for
+                refused = error
+        if refused:
+            raise refused
         rows = self.ledger.answers(charges)
         values = np.stack(rows) if rows else np.empty((0, self.terms.dim), DTYPES[self.terms.reveals])
         if self.terms.reveals is Reveals.RANKING:
@@ -243,14 +255,18 @@ class _Account:
 
     def _send(self, modality: Modality, items: Images | Texts, charges: list[Charge]) -> None:
         """Ask, look at what came back, store it; what failed stays in doubt and is raised."""
-        reply = self.endpoint.answer(Request(modality, items, tuple(charge.idempotency_key for charge in charges)))
+
+        def charge_again(positions: Sequence[int]) -> None:
+            self.ledger.charge_again(self.name, [charges[position] for position in positions])
+
+        reply = self.endpoint.answer(Request(modality, items, tuple(charge.idempotency_key for charge in charges), charge_again))
         if len(reply) != len(charges):
             raise TargetError(f"{len(charges)} answers wanted, {len(reply)} got; nothing of this reply was kept.")
-        looked_at = [entry if isinstance(entry, TargetError) else self._checked(entry) for entry in reply]
-        good = {charge.id: entry for charge, entry in zip(charges, looked_at, strict=True) if not isinstance(entry, TargetError)}
+        looked_at = [entry if isinstance(entry, CrossattackError) else self._checked(entry) for entry in reply]
+        good = {charge.id: entry for charge, entry in zip(charges, looked_at, strict=True) if not isinstance(entry, CrossattackError)}
         self.ledger.store(good)
         for entry in looked_at:
-            if isinstance(entry, TargetError):
+            if isinstance(entry, CrossattackError):
                 raise entry
 
     def _checked(self, answer: Array) -> Array | TargetError:

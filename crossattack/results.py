@@ -25,6 +25,7 @@ from crossattack.evidence import Evidence
 from crossattack.ledger import Ledger
 from crossattack.metrics.perceptual import distortion
 from crossattack.perturbing import Condition
+from crossattack.service import facts
 from crossattack.streams import Streams
 from surrogates.texts import Bags, Texts, words_of
 
@@ -67,6 +68,7 @@ def figures(evidence: Evidence) -> dict[str, Any]:
             "dim": next(iter(evidence.rankings.values())).database.shape[1],
             "digest": evidence.ledger.target_digest,
         },
+        "service": facts(evidence.ledger.path.parent),
         "threat_model": threat_model(evidence),
         "budget": bill(evidence.ledger),
         "directions": measure(evidence.rankings, evidence.conditions, Streams(config.seed), config.evaluation.resamples),
@@ -131,7 +133,7 @@ def all_bags(condition: Condition) -> bool:
 def bill(ledger: Ledger) -> dict[str, Any]:
     """Both accounts: the attacker's in full, the referee's as one number."""
     attacker, referee = ledger.bill("attacker"), ledger.bill("referee")
-    return {**asdict(attacker), "evaluation": referee.spent, "ledger_digest": ledger.digest()}
+    return {**asdict(attacker), "evaluation": referee.spent, "evaluation_resent": referee.resent, "ledger_digest": ledger.digest()}
 
 
 def changes(clean: Condition, attacked: Condition) -> dict[str, Any]:

@@ -21,8 +21,8 @@ FLOORS = (
     "items",
     "perturbing",
     "config evaluation",
-    "evidence",
-    "results run_folder",
+    "evidence service",
+    "results run_folder doors",
     "experiment",
     "sweep report serve replay run_folder",
     "run cli",  # two doors to the same stairs: they alone may open each other

@@ -12,7 +12,7 @@ from crossattack.attacks._answers import Answers, CodeAnswers, ListAnswers
 from crossattack.attacks._surrogate import Surrogate, SurrogateRecipe, fit_surrogate
 from crossattack.codes import Codes
 from crossattack.encoding import Encoder
-from crossattack.errors import UsageError
+from crossattack.errors import BudgetRefused, UsageError
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.mining import ascending
 from crossattack.oracle import Answer, Oracle, Reveals
@@ -87,19 +87,38 @@ class AttackContext:
             least = 2 * LEAST_PAIRS + reserve
             raise UsageError(f"a surrogate wants a budget of at least {least} queries, got {self.oracle.cap}; raise `budget`.")
         images, texts = self.images[order], [self.texts[i] for i in order.tolist()]
-        found: list[tuple[Answer, Answer]] = []
+        asked: list[tuple[list[int], Answer, Answer]] = []
         with self.progress.stage("querying the target", 2 * len(order)) as tick:
             for start in range(0, len(order), BATCH):
-                here = slice(start, start + BATCH)
-                found.append((self.oracle.query_images(images[here], phase="mining"), self.oracle.query_texts(texts[here], phase="mining")))
-                tick(2 * len(texts[here]), f"{self.oracle.remaining} left")
+                here = list(range(start, min(start + BATCH, len(order))))
+                asked += self._asked(images, texts, here)
+                tick(2 * len(here), f"{self.oracle.remaining} left")
+        positions = [position for few, _, _ in asked for position in few]
+        images, texts = images[positions], [texts[i] for i in positions]
+        of_images, of_texts = [answer for _, answer, _ in asked], [answer for _, _, answer in asked]
         if self.oracle.reveals is not Reveals.RANKING:
-            return CodeAnswers(images, texts, *(torch.cat([answer.codes for answer in side]) for side in zip(*found, strict=True)))
-        image_lists, text_lists = (torch.cat([answer.ids for answer in side]) for side in zip(*found, strict=True))
+            return CodeAnswers(images, texts, *(torch.cat([answer.codes for answer in side]) for side in (of_images, of_texts)))
+        image_lists, text_lists = (torch.cat([answer.ids for answer in side]) for side in (of_images, of_texts))
         image_ids, text_ids = ascending(text_lists), ascending(image_lists)  # a text finds pictures, a picture texts
         pictures, words = self.oracle.shown_images(image_ids), self.oracle.shown_texts(text_ids)
         assert not isinstance(words, Bags), "a database's texts are as people wrote them"
         return ListAnswers(images, texts, image_lists, text_lists, pictures, words, image_ids, text_ids)
+
+    def _asked(self, images: Tensor, texts: list[Text], here: list[int]) -> list[tuple[list[int], Answer, Answer]]:
+        """Answers to these pairs. Where repeated attempts ended the budget early, pair by pair as far as it goes.
+
+        Only a service that knows no idempotency keys bills those; elsewhere the budget covers what `_affordable` counted.
+        """
+        try:
+            of_images = self.oracle.query_images(images[here], phase="mining")
+            return [(here, of_images, self.oracle.query_texts([texts[i] for i in here], phase="mining"))]
+        except BudgetRefused:
+            if len(here) == 1:
+                return []
+            found = [one for position in here for one in self._asked(images, texts, [position])]
+            if here[0] == 0 and len(found) < LEAST_PAIRS:
+                raise
+            return found
 
     def _affordable(self, order: Int64[Tensor, " pairs"], queries: int) -> int:
         """How many of the first pairs have at most so many different items."""

@@ -49,6 +49,13 @@ def attack_problems(attack: Section, ceiling: Section, budget: int, white_box: b
     return found
 
 
+def service_problems(target: Section, white_box: bool) -> list[tuple[str, str]]:
+    """What a service behind HTTP cannot grant."""
+    if not (white_box and getattr(target.plugin, "remote", False)):
+        return []
+    return [("oracle.white_box", f"false wanted with {target.name}, of which nobody here sees the inside, true got; leave it out.")]
+
+
 def reveals_problems(attack: Section, reveals: str, top_k: int | str | None) -> list[tuple[str, str]]:
     """Answers that the attack cannot use, and a k without a list or a list without one."""
     usable = attack.plugin.needs.reveals

@@ -49,6 +49,7 @@ def fact_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     facts = [("threat model", _threat(results["threat_model"]))]
     facts += [(f"change of {what}", _change(numbers)) for what, numbers in results.get("distortion", {}).items() if numbers]
     facts.append(("bill", _bill(results["budget"])))
+    facts += [("service", _service(results["service"], results["budget"]))] if results.get("service") else []
     facts += [("surrogate", _surrogate(one)) for one in results.get("surrogates", ())]
     facts += [("check failed", f"{check['name']}: {check['detail']}") for check in results.get("checks", ()) if check["ok"] is False]
     return facts
@@ -95,6 +96,14 @@ def _bill(budget: Mapping[str, Any]) -> str:
         f"{budget['spent']:,} of {budget['cap']:,} queries ({budget['images']:,} pictures, {budget['texts']:,} texts; {phases or 'none'})"
     )
     return f"{spent}, {budget['repeats']:,} repeats for nothing; judging took {budget['evaluation']:,} more of the referee's"
+
+
+def _service(noted: Mapping[str, Any], budget: Mapping[str, Any]) -> str:
+    """A service and its way of counting."""
+    memory, repeated = noted["idempotency_seconds"], budget["resent"] + budget["evaluation_resent"]
+    knows = f"knows an item by its key for {memory:,.0f} s" if memory else f"knows no keys: charged per attempt, {repeated:,} were repeats"
+    leave = ", tested with leave" if noted["authorised"] else ""
+    return f"{noted['name'] or 'without a name'} at {noted['url']}{leave}; {knows}"
 
 
 def _surrogate(one: Mapping[str, Any]) -> str:

@@ -1,0 +1,120 @@
+"""What is said over the wire, version 1: a service's description of itself, items on their way out, answers on theirs back.
+
+Nothing that comes in is believed: a description is refused as a whole, an answer item by item.
+"""
+
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+from PIL import Image
+
+from crossattack.endpoint import Images, Request, Reveals
+from crossattack.errors import TargetError
+from crossattack.ledger import Array
+from surrogates.texts import Bags, Texts
+
+API = 1
+LONGEST_CODE = 65_536
+
+
+@dataclass(frozen=True)
+class Info:
+    """What `/v1/info` says of a service."""
+
+    name: str
+    digest: str
+    reveals: Reveals
+    dim: int
+    images: int  # of its database
+    texts: int
+    batch: int  # items a request may hold
+    idempotency_seconds: float  # for which it knows an item by its key; 0: it never does
+
+
+def read_info(said: Any, url: str) -> Info:
+    """A description that makes sense, or `TargetError`."""
+    if not isinstance(said, dict) or said.get("api") != API:
+        got = f"api {said['api']!r:.20}" if isinstance(said, dict) and "api" in said else "something else"
+        raise TargetError(f"a service of api {API} wanted at {url}, {got} got; check `target.url`, or use the version that fits.")
+    database = said.get("database")
+    counts: dict[str, Any] = {"dim": said.get("dim"), "batch": said.get("batch")}
+    counts |= {side: database.get(side) if isinstance(database, dict) else None for side in ("images", "texts")}
+    for key, got in counts.items():
+        if type(got) is not int or not 0 <= got <= 1 << 40 or (key == "dim" and not 1 <= got <= LONGEST_CODE):
+            raise TargetError(f"a sensible count `{key}` wanted in {url}/v1/info, {got!r:.40} got; check the service.")
+    digest, memory = said.get("digest"), said.get("idempotency_seconds") or 0
+    if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{16}", digest):
+        raise TargetError(f"`digest` of 16 hexadecimal digits wanted in {url}/v1/info, {digest!r:.40} got; check the service.")
+    if type(memory) not in (int, float) or not memory >= 0:
+        raise TargetError(f"`idempotency_seconds` of 0 or more wanted in {url}/v1/info, {memory!r:.40} got; check the service.")
+    reveals = {kind.value: kind for kind in Reveals}.get(str(said.get("reveals")))
+    if reveals is None:
+        raise TargetError(f"`reveals` codes wanted in {url}/v1/info, {said.get('reveals')!r:.40} got; check the service.")
+    return Info(
+        name=printable(str(said.get("name", "")), 60),
+        digest=digest,
+        reveals=reveals,
+        dim=counts["dim"],
+        images=counts["images"],
+        texts=counts["texts"],
+        batch=max(1, counts["batch"]),
+        idempotency_seconds=float(memory),
+    )
+
+
+def outgoing(request: Request, positions: Sequence[int], keyed: bool) -> dict[str, Any]:
+    """The content of a request for some of its items, as arguments of the HTTP client."""
+    keys = [request.idempotency_keys[position] for position in positions]
+    if request.modality == "images":
+        images = cast(Images, request.items)
+        files = [("items", (f"{place}.png", as_png(images, position), "image/png")) for place, position in enumerate(positions)]
+        return {"files": files, "data": {"keys": json.dumps(keys)} if keyed else {}}
+    texts = cast(Texts, request.items)
+    assert not isinstance(texts, Bags), "refused by the oracle"
+    items = [text if isinstance(text, str) else list(text) for text in (texts[position] for position in positions)]
+    return {"json": {"items": items, **({"keys": keys} if keyed else {})}}
+
+
+def as_png(images: Images, position: int) -> bytes:
+    """One picture as a PNG, which keeps every byte of it."""
+    file = io.BytesIO()
+    Image.fromarray(images[position].permute(1, 2, 0).cpu().numpy()).save(file, "PNG")
+    return file.getvalue()
+
+
+def read_results(said: Any, items: int) -> list[Any]:
+    """One entry an item, still to be looked at; `ValueError` where there are not as many."""
+    results = said.get("results") if isinstance(said, dict) else None
+    if not isinstance(results, list) or len(results) != items:
+        raise ValueError(f"{items} results wanted, {len(results) if isinstance(results, list) else 'no list of them'} got")
+    return results
+
+
+def read_code(entry: Any, dim: int) -> Array:
+    """The code of one result; `TargetError` where the service refuses the item, `ValueError` where it is no code."""
+    if isinstance(entry, dict) and isinstance(entry.get("error"), dict):
+        raise TargetError(f"an answer to every item wanted, a refusal got ({error_text(entry)}); the others are kept.")
+    code = entry.get("code") if isinstance(entry, dict) else None
+    if not isinstance(code, list) or len(code) != dim:
+        raise ValueError(f"{dim} bits wanted, {len(code) if isinstance(code, list) else 'no list of them'} got")
+    if not all(type(bit) is int and bit in (-1, 1) for bit in code):
+        raise ValueError("bits of -1 and +1 wanted, other values got")
+    return np.array(code, np.int8)
+
+
+def error_text(said: Any) -> str:
+    """What a service says went wrong, cut to a line; empty where it says nothing of the kind."""
+    error = said.get("error") if isinstance(said, dict) else None
+    if not isinstance(error, dict):
+        return ""
+    return printable(": ".join(str(error[key]) for key in ("code", "message") if error.get(key)), 200)
+
+
+def printable(text: str, longest: int) -> str:
+    """A stranger's text as part of a line of ours: no line breaks, no control characters, not too long."""
+    return "".join(letter if letter.isprintable() else " " for letter in text[:longest])
