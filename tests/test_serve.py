@@ -21,7 +21,8 @@ from crossattack.encoding import encode
 from crossattack.endpoint import Reveals
 from crossattack.errors import UsageError
 from crossattack.oracle import LocalEndpoint
-from crossattack.serve.accounts import Accounts
+from crossattack.serve.accounts import Accounts, Count, Question
+from crossattack.serve.refusals import Refusal
 
 
 @pytest.fixture
@@ -210,11 +211,16 @@ def test_a_quota_is_kept_to_the_item_and_replays_stay_free(tmp_path: Path) -> No
         assert served.stats() == {"items": 3, "images": 0, "texts": 3, "replayed": 4}
 
 
-def test_concurrent_requests_do_not_overdraw_a_quota(tmp_path: Path) -> None:
-    with serving(tmp_path / "state.sqlite", accounts={"quota": 10}) as served, ThreadPoolExecutor(6) as pool:
-        statuses = list(pool.map(lambda _: served.texts(["red", "blue", "green"]).status_code, range(6)))
-        assert sorted(statuses) == [200] * 3 + [403] * 3
-        assert served.stats()["items"] == 9
+def test_two_services_that_share_a_file_do_not_overdraw_a_quota(tmp_path: Path) -> None:
+    one, other = (Accounts(tmp_path / "state.sqlite", target_digest="0" * 16, quota=3) for _ in range(2))
+    questions = [Question(None, bytes(16))] * 2
+    assert one.known("anyone", questions) == other.known("anyone", questions) == [None, None]  # both fit, as far as they know
+    one.settle("anyone", "texts", questions, [b"", b""])
+    with pytest.raises(Refusal, match="2 new items wanted, 1 of 3 left"):
+        other.settle("anyone", "texts", questions, [b"", b""])
+    assert one.count("anyone") == other.count("anyone") == Count(texts=2)
+    one.close()
+    other.close()
 
 
 def test_what_cannot_be_counted_is_not_answered(served: Served) -> None:
@@ -259,6 +265,15 @@ def test_pictures_of_other_sizes_and_formats_are_fitted(served: Served) -> None:
     assert codes_of(served.images([png(large), png(large, "JPEG", quality=95), png(image[:, :9])])).shape == (3, 16)
     white, clear = plain(16, 16, "RGB", "white"), plain(16, 16, "RGBA", (255, 0, 0, 0))
     assert len(np.unique(codes_of(served.images([white, clear, plain(16, 16, "L", 255), plain(16, 16, "1", 1)])), axis=0)) == 1
+
+
+def test_a_photograph_is_turned_the_way_its_camera_says(served: Served) -> None:
+    large = served.query.images[0].repeat_interleave(4, 1).repeat_interleave(4, 2)
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    as_it_lies, turned, said = codes_of(served.images([png(large), png(large.flip(1, 2)), png(large, exif=exif)]))
+    assert np.array_equal(said, turned)
+    assert not np.array_equal(said, as_it_lies)
 
 
 def test_it_answers_while_a_batch_is_being_computed(served: Served) -> None:
