@@ -12,12 +12,17 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from crossattack.errors import UsageError
+
 
 def cache_folder(*parts: str) -> Path:
     """The folder for these parts, made when it is not there: `cache_folder("targets")`."""
     root = os.environ.get("CROSSATTACK_CACHE") or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crossattack"
     folder = Path(root, *parts)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"a cache folder to write to wanted, {folder} got ({error.strerror}); set CROSSATTACK_CACHE.") from error
     return folder
 
 

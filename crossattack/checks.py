@@ -38,7 +38,9 @@ def _inside(results: dict[str, Any]) -> Iterator[Check]:
     eps, reached = results["threat_model"]["eps"], results["distortion"]["images"]["linf_max"]
     if eps is not None and reached is not None:
         detail = f"largest change of a pixel {reached:.5f}, eps {eps:.5f}; of the pictures read back from the file"
-        yield Check("pictures inside eps", reached <= eps + 1e-9, detail)
+        yield Check("pictures inside eps", reached <= eps + 1e-6 / 255, detail)
+        if 0 < eps * 255 < 1 - 1e-6:
+            yield Check("eps reaches a grey level", False, f"eps is {eps * 255:.2f}/255: pictures are bytes, so nothing could move")
 
 
 def _strength(directions: dict[str, Any]) -> Iterator[Check]:
@@ -84,7 +86,7 @@ def _leaks(groups: Int64[Tensor, " items"], split: Split) -> Iterator[Check]:
 def _nulls(results: dict[str, Any]) -> Iterator[Check]:
     for direction, found in results["directions"].items():
         if found["success"]["attacker"] is None:
-            detail = "the attack asked the target nothing about the attacked items, so its own view of success is null"
+            detail = "the attack asked the target nothing about the changed items, so its own view of success is null"
             yield Check(f"{direction}: attacker's success", None, detail)
         if found["map"]["clean"] is not None and found["map"]["attacked"] is None:
             detail = "the changed texts exist in feature space only and a service takes none, so noise, attacked and recovered are null"

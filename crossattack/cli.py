@@ -66,7 +66,7 @@ def run_command(
     target: Annotated[str | None, typer.Option(metavar="NAME", help="The system under test: `crossattack list targets`. [dcmh]")] = None,
     attack: Annotated[str | None, typer.Option(metavar="NAME", help="`crossattack list attacks`. [aach]")] = None,
     data: Annotated[str | None, typer.Option(metavar="NAME", help="`crossattack list datasets`. [pictograms]")] = None,
-    root: Annotated[str | None, typer.Option(metavar="DIR", help="Where the data set's files lie, for those that want to know.")] = None,
+    root: Annotated[str | None, typer.Option(metavar="DIR", help="Where your files of the data set lie.")] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings as YAML; flags win over it.")] = None,
     set_: Override = None,
     bits: Annotated[str | None, typer.Option(metavar="INT", help="Bits of the target's codes. [32]")] = None,
@@ -75,7 +75,7 @@ def run_command(
     eps: Annotated[str | None, typer.Option(metavar="FLOAT", help="Radius of attack and ceiling, in pixels of [0, 1]. [8/255]")] = None,
     steps: Annotated[str | None, typer.Option(metavar="INT", help="Steps of the attack. [20]")] = None,
     attacked: Annotated[str | None, typer.Option(metavar="INT", help="Items attacked, of either modality. [500]")] = None,
-    seed: Annotated[str | None, typer.Option(metavar="INT", help="Of everything random in the run. [0]")] = None,
+    seed: Annotated[str | None, typer.Option(metavar="INT", help="Of attacker, control and bootstrap. [0]")] = None,
     device: Annotated[str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda or cuda:N. [auto]")] = None,
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The run's folder. [what is run, and -2, -3, ... where that is taken]")
@@ -117,7 +117,7 @@ def run_command(
 def serve_command(
     target: Annotated[str | None, typer.Option(metavar="NAME", help="What is served: `crossattack list targets`. [dcmh]")] = None,
     data: Annotated[str | None, typer.Option(metavar="NAME", help="Its data set: `crossattack list datasets`. [pictograms]")] = None,
-    root: Annotated[str | None, typer.Option(metavar="DIR", help="Where the data set's files lie, for those that want to know.")] = None,
+    root: Annotated[str | None, typer.Option(metavar="DIR", help="Where your files of the data set lie.")] = None,
     config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings as YAML; flags win over it.")] = None,
     set_: Override = None,
     bits: Annotated[str | None, typer.Option(metavar="INT", help="Bits of the target's codes. [32]")] = None,
@@ -188,7 +188,7 @@ def data_list() -> None:
 @data_app.command("show")
 def data_show(
     name: Annotated[str, typer.Argument(help="A data set: `crossattack data list`.")],
-    root: Annotated[str | None, typer.Option(metavar="DIR", help="Where its files lie, for those that want to know.")] = None,
+    root: Annotated[str | None, typer.Option(metavar="DIR", help="Where your files of it lie.")] = None,
     set_: Override = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The contact sheet. [NAME.png]")] = None,
 ) -> None:

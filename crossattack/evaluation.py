@@ -99,6 +99,7 @@ def _measure(ranking: Ranking, status: tuple[Status, ...], streams: Streams, res
         "success": {
             "attacker": _attackers_view(status),
             "referee": float((scores["attacked"] <= scores["floor"]).mean()) if any_scored and asked else None,
+            "referee_clean": float((scores["clean"] <= scores["floor"]).mean()) if any_scored else None,
         },
         "status": {kind.name.lower(): sum(each is kind for each in status) for kind in Status},
         "metrics": {

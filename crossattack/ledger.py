@@ -32,6 +32,7 @@ from crossattack._ledger_statement import Line, findings, lines
 from crossattack.errors import BudgetRefused, LedgerError, UsageError
 
 Modality: TypeAlias = Literal["images", "texts"]
+CAPS = {"attacker": "`budget`", "referee": "`evaluation.cap`"}  # the setting behind each account's cap
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -151,7 +152,7 @@ class Ledger:
                 in_doubt = dict.fromkeys(charge.id for charge in charges if not charge.answered and charge.id <= last_id)
                 bought += self._rows(repeated(self._db, in_doubt, known_for), last_id + len(bought))
             if len(bought) > cap - spent:
-                raise BudgetRefused(len(bought), cap - spent, cap)
+                raise BudgetRefused(len(bought), cap - spent, cap, CAPS.get(account, "its cap"))
             if per_item is not None:
                 self._refuse_items(account, modality, Counter(row[6] for row in bought), per_item)
             self._pay(account, phase, bought, charges)
@@ -164,7 +165,7 @@ class Ledger:
             (last_id,) = self._db.execute("SELECT max(id) FROM charge").fetchone()
             bought = self._rows(repeated(self._db, [charge.id for charge in charges]), last_id)
             if len(bought) > cap - spent:
-                raise BudgetRefused(len(bought), cap - spent, cap)
+                raise BudgetRefused(len(bought), cap - spent, cap, CAPS.get(account, "its cap"))
             if per_item is not None:
                 self._refuse_items(account, bought[0][3], Counter(row[6] for row in bought), per_item)
             self._buy(account, bought)

@@ -1,5 +1,6 @@
 """Attacked items, condition by condition: clean, noise, attacked, ceiling; batch by batch, each a checkpoint."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -17,6 +18,8 @@ from surrogates.texts import Texts
 BATCH = 100  # attacked items perturbed at a time
 CONDITIONS = ("clean", "noise", "attacked", "ceiling")
 Condition: TypeAlias = Mapping[Modality, Perturbed]
+
+log = logging.getLogger("crossattack")
 
 
 def untouched(items: Items) -> Perturbed:
@@ -43,12 +46,25 @@ def perturb_all(name: str, attack: Attack, context: AttackContext, clean: Condit
             batches = []
             for start in range(0, len(untouched.items.ids), BATCH):
                 path = context.folder / "checkpoints" / name / f"{modality}-{start:06d}.h5"
-                if not path.exists():
+                batch = _finished(path)
+                if batch is None:
                     storage.save(path, perturb(_slice(untouched.items, start)))
-                batches.append(storage.load(path))
+                    batch = storage.load(path)
+                batches.append(batch)
                 tick(len(batches[-1].items.ids), modality)
             changed[modality] = storage.join(batches)
     return changed
+
+
+def _finished(path: Path) -> Perturbed | None:
+    """A batch that was finished before; None where there is none, or it is damaged."""
+    if not path.exists():
+        return None
+    try:
+        return storage.load(path)
+    except (OSError, KeyError, ValueError, RuntimeError):
+        log.warning("%s is damaged; perturbing its items again.", path)
+        return None
 
 
 def kept(path: Path, conditions: Mapping[str, Condition]) -> dict[str, Condition]:

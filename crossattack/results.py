@@ -28,6 +28,7 @@ from crossattack.perturbing import Condition
 from crossattack.service import facts
 from crossattack.streams import Streams
 from surrogates.texts import Bags, Texts, words_of
+from surrogates.towers import own_weights
 
 SCHEMA = 1
 RUN_ONLY = ("versions", "started", "seconds")  # facts of the run itself, which no file can prove
@@ -95,7 +96,7 @@ def assemble(evidence: Evidence, started: datetime, clock: Clock, path: Path) ->
 def threat_model(evidence: Evidence) -> dict[str, Any]:
     """What the attacker sees, may change, and knows beforehand.
 
-    `family_known`: a surrogate has the target's own picture network; with "own" or equal weights also its ImageNet start.
+    `family_known`: a surrogate has the target's own picture network; `start_known`: and the weights that it started from.
     `vocabulary_known`: a surrogate's words are all the target's; they come from the attacker's own pairs.
     """
     config = evidence.config
@@ -110,11 +111,18 @@ def threat_model(evidence: Evidence) -> dict[str, Any]:
         "text": "additive change of the bag of words" if all_bags(evidence.conditions["attacked"]) else "edited texts",
         "text_eps": getattr(attack, "text_eps", None),
         "family_known": uses_surrogate and recipe.image_tower == getattr(target, "image_tower", None),
-        "start_known": uses_surrogate
-        and (recipe.image_tower, recipe.weights) == (getattr(target, "image_tower", None), getattr(target, "weights", None))
-        and recipe.weights != "none",
+        "start_known": uses_surrogate and start(recipe) is not None and start(recipe) == start(target),
         "vocabulary_known": False,
     }
+
+
+def start(recipe: Any) -> tuple[str, str] | None:
+    """Which trained weights a recipe's picture network starts from; None for one from scratch, or one that does not say."""
+    tower, weights = getattr(recipe, "image_tower", None), getattr(recipe, "weights", None)
+    if tower is None or weights is None:
+        return None
+    resolved = own_weights(tower) if weights == "own" else weights
+    return None if resolved == "none" else (tower, resolved)
 
 
 def _list(oracle: OracleConfig, database: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from crossattack.config import RunConfig, load_config
 from crossattack.progress import progress_for
-from crossattack.run_folder import Log, Logged, folder_to_resume, new_folder, same_config
+from crossattack.run_folder import Log, Logged, folder_to_resume, new_folder, only_one, same_config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +39,23 @@ def run(wish: Wish) -> None:
         config = same_config(load_config(wish.path or folder / "config.yaml", wish.overrides, wish.flags), folder)
     else:
         config, folder = new_folder(config, wish.runs)
-    finished = folder / "results.json"
-    results = json.loads(finished.read_text(encoding="utf-8")) if finished.is_file() else carry_out(config, folder, wish)
+    results = finished(folder) or carry_out(config, folder, wish)
     show(results, folder, wish)
+
+
+def finished(folder: Path) -> dict[str, Any] | None:
+    """The results of a run that came to its end; None where there are none, or none that can be read."""
+    from crossattack.report.page import write_page
+
+    try:
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(results, dict) or "directions" not in results:
+        return None
+    if not (folder / "report.html").is_file():  # killed between the two
+        write_page(results, folder / "report.html")
+    return results
 
 
 def carry_out(config: RunConfig, folder: Path, wish: Wish) -> dict[str, Any]:
@@ -50,9 +64,10 @@ def carry_out(config: RunConfig, folder: Path, wish: Wish) -> dict[str, Any]:
     from crossattack.report.page import write_page
 
     log = Log(folder / "log.jsonl")
-    log.write("started", name=config.name, resumed=wish.resume)
     try:
-        results: dict[str, Any] = experiment.run(config, folder, Logged(progress_for(sys.stderr, quiet=wish.quiet), log))
+        with only_one(folder):
+            log.write("started", name=config.name, resumed=wish.resume)
+            results: dict[str, Any] = experiment.run(config, folder, Logged(progress_for(sys.stderr, quiet=wish.quiet), log))
     except KeyboardInterrupt:
         log.write("interrupted")
         runs = "" if wish.runs == Path("runs") else f" --runs {shlex.quote(str(wish.runs))}"

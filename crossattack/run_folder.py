@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from crossattack.cache import whole_file
 from crossattack.config import RunConfig, load_config, to_yaml
-from crossattack.errors import ConfigError, UsageError, nearest
+from crossattack.errors import ConfigError, LedgerError, UsageError, nearest
 from crossattack.progress import Progress, Tick
 
 
@@ -37,7 +39,8 @@ def new_folder(config: RunConfig, runs: Path) -> tuple[RunConfig, Path]:
             try:
                 folder.mkdir()
             except FileExistsError:
-                continue
+                if not folder.is_dir() or any(folder.iterdir()):
+                    continue  # an empty folder is one whose run was killed before it began
             config = config.model_copy(update={"name": name})
             with whole_file(folder / "config.yaml") as file:
                 file.write_text(to_yaml(config), encoding="utf-8")
@@ -69,6 +72,22 @@ def finished_run(name: str, runs: Path) -> Path:
             return folder
     others = [file.parent.name for file in runs.glob("*/ledger.sqlite")]
     raise UsageError(f"run: the folder of a run, or its name in {runs}, wanted, {name!r} got{nearest(name, others)}.")
+
+
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """One process at a time works in a folder, and never on a bill that has been thrown away: `UsageError`, `LedgerError`."""
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UsageError(f"resume: a run that nobody works on wanted, {folder} is being run by another process; wait for it.") from error
+    try:
+        if not (folder / "ledger.sqlite").is_file() and any(folder.glob("*.safetensors")):
+            raise LedgerError(f"the ledger of what was bought already wanted, {folder} has lost its ledger.sqlite; start a new run.")
+        yield
+    finally:
+        lock.release()
 
 
 def same_config(config: RunConfig, folder: Path) -> RunConfig:

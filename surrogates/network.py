@@ -74,10 +74,15 @@ def from_file(path: Path) -> HashingNetwork:
         network = HashingNetwork(settings["image_tower"], settings["text_tower"], settings["bits"], text_settings=settings["text_settings"])
         network.load_state_dict(state)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise ValueError(f"a hashing network wanted, {path} holds none: {str(error).splitlines()[0]}") from error
+        raise ValueError(
+            f"a hashing network wanted, {path} holds none: {(str(error).splitlines() or [type(error).__name__])[0]}"
+        ) from error
     return network.eval().to(memory_format=torch.channels_last)
 
 
-def digest(content: bytes) -> str:
-    """Sixteen hexadecimal digits of the sha256."""
-    return hashlib.sha256(content).hexdigest()[:16]
+def weights_digest(network: nn.Module) -> str:
+    """Sixteen hexadecimal digits that tell these weights from any others."""
+    running = hashlib.sha256()
+    for name, tensor in network.state_dict().items():
+        running.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+    return running.hexdigest()[:16]

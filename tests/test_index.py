@@ -1,5 +1,6 @@
 """The database's codes: made once, and never those of another database or target."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,14 @@ def test_a_damaged_index_is_made_again(empty_cache: Path) -> None:
     (file,) = (empty_cache / "indexes").glob("*.safetensors")
     file.write_bytes(file.read_bytes()[:100])
     assert torch.equal(build_index(target, database, device="cpu", progress=Silent()).images, first.images)
+
+
+@pytest.mark.usefixtures("empty_cache")
+def test_a_target_that_changed_behind_its_digest_is_found_out() -> None:
+    pairs, split = scenes()
+    target, changed = untrained_target(pairs), untrained_target(pairs, seed=1)
+    database = pairs.take(split.database)
+    build_index(target, database, device="cpu", progress=Silent())
+    same_name = replace(changed, digest=target.digest)
+    index = build_index(same_name, database, device="cpu", progress=Silent())
+    assert torch.equal(index.images, harden(encode(changed, "images", database.images)))

@@ -1,5 +1,6 @@
 """A surrogate: an image/text hashing network that learned what the oracle answered."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from crossattack.progress import Progress
 from crossattack.streams import Streams
 from surrogates.network import HashingNetwork, from_file, network_for, to_bytes
 from surrogates.training import Schedule, train
+
+log = logging.getLogger("crossattack")
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,10 @@ def fit_surrogate(answers: Answers, recipe: SurrogateRecipe, streams: Streams, d
     the paper: its margin, weights and networks are not known to us; the two modalities are trained together.
     """
     if path.exists():
-        return _aimed(from_file(path).to(device), answers, device)
+        try:
+            return _aimed(from_file(path).to(device), answers, device)
+        except ValueError as error:
+            log.warning("%s; training again.", error)
     torch.manual_seed(streams.number(path.stem, "initial weights"))
     if isinstance(answers, CodeAnswers):
         bits, words = answers.image_codes.shape[1], answers.texts

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
 
 from crossattack.config._checks import attack_problems, device_problem, reveals_problems, service_problems, tower_problems
 from crossattack.config._problems import Problems, explain
@@ -59,7 +59,17 @@ def _top_k(value: object) -> int | str | None:
 
 Plugin = Annotated[Section, PlainValidator(_section), PlainSerializer(Section.resolved)]
 Recipe = Annotated[Section, PlainValidator(_recipe), PlainSerializer(Section.resolved)]
-Count = Annotated[int, Field(ge=0)]
+
+
+def _no_claim(value: object) -> object:
+    """YAML's yes and no are no numbers."""
+    if isinstance(value, bool):
+        raise ValueError("a number wanted")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_claim)]
+Count = Annotated[Whole, Field(ge=0)]
 TopK = Annotated[int | str | None, PlainValidator(_top_k)]
 FolderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")]
@@ -93,7 +103,7 @@ class EvaluationConfig(_Table):
     """How a run is judged. cap: the most queries of the referee's own account. resamples: of the bootstrap."""
 
     cap: Count = 100_000
-    resamples: Annotated[int, Field(ge=1)] = 2000
+    resamples: Annotated[Whole, Field(ge=1)] = 2000
 
 
 class RunConfig(_Table):
@@ -105,7 +115,7 @@ class RunConfig(_Table):
     name: FolderName | None = None
     seed: Count = 0
     device: Device = "auto"
-    attacked: Annotated[int, Field(ge=1)] = 500
+    attacked: Annotated[Whole, Field(ge=1)] = 500
     data: Plugin = USUAL
     target: Plugin = USUAL
     attack: Plugin = USUAL

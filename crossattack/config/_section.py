@@ -82,6 +82,8 @@ def checked(table: Mapping[str, Any], load: Callable[[], Any]) -> dict[str, Any]
     known = known_fields(made)
     found += [(str(key), unknown_key(str(key), known)) for key in table if key not in known]
     found += [(key, f"a finite number wanted, {value} got.") for key, value in table.items() if _is_endless(value)]
+    numbers = {field.name for field in fields(made) if not isinstance(field.default, bool) and isinstance(field.default, int | float)}
+    found += [(key, f"a number wanted, {value} got.") for key, value in table.items() if isinstance(value, bool) and key in numbers]
     try:
         plugin = TypeAdapter(made).validate_python({key: value for key, value in table.items() if key in known})
     except ValidationError as error:

@@ -40,6 +40,7 @@ def score_rows(results: Mapping[str, Any]) -> list[Row]:
         Row("recovered", tuple(_share_with_interval(one.get("recovered"), one.get("recovered_ci95")) for one in measured)),
         Row("success, as the attacker sees it", tuple(_share(one["success"].get("attacker")) for one in measured)),
         Row("success, as the referee sees it", tuple(_share(one["success"].get("referee")) for one in measured)),
+        Row("the same, of clean items", tuple(_share(one["success"].get("referee_clean")) for one in measured)),
         Row("attacked items", tuple(f"{one['attacked_items']:,}" for one in measured)),
     ]
 

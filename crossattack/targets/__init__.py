@@ -2,7 +2,7 @@
 
 A target turns pictures and texts into relaxed codes or features. Normalising, vocabularies and tokens live inside it;
 pictures come in [0, 1], texts as people send them. A file of this folder is a frozen dataclass of settings with
-`load(pairs, split, …) -> Target`.
+`load(train, *, device, progress) -> Target`.
 """
 
 from enum import Enum

@@ -55,6 +55,14 @@ def image_tower(name: str, weights: str = "none") -> Any:
     return tower(weights=tower.own_weights if weights == "own" else weights)
 
 
+def own_weights(name: str) -> str:
+    """What `weights="own"` means for the image tower of that name: "default" or "none"."""
+    try:
+        return str(getattr(importlib.import_module(f"surrogates.towers.images.{name}"), _class_name(name)).own_weights)
+    except ModuleNotFoundError:
+        return "none"  # torchvision's
+
+
 def text_tower(name: str, **settings: Any) -> Any:
     """The text tower of that name with these settings. Raises ValueError for a name that does not exist."""
     return _text_tower(name)(**settings)

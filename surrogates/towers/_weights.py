@@ -13,12 +13,12 @@ def load_weights(path: str | Path) -> dict[str, Tensor]:
     """The tensors of a `.safetensors` or a torch file. ValueError where there is no such file or it holds anything else."""
     path = Path(path)
     if not path.is_file():
-        raise ValueError(f"a file of weights wanted, no file at {path}; `weights` is none, default or a path")
+        raise ValueError(f"a file of weights wanted, no file at {path}; `weights` is own, none, default or a path")
     try:
         state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
         state = dict(state.get("state_dict", state))
     except (OSError, SafetensorError, UnpicklingError, EOFError, RuntimeError, ValueError, AttributeError) as error:
-        raise ValueError(f"a file of weights wanted, {path} is none: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"a file of weights wanted, {path} is none: {(str(error).splitlines() or [type(error).__name__])[0]}") from error
     if strangers := [name for name, value in state.items() if not isinstance(value, Tensor)]:
         raise ValueError(f"a file of weights wanted, {path} holds more than tensors: {', '.join(map(str, strangers))}")
     return state
