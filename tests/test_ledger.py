@@ -4,6 +4,7 @@ import json
 import sqlite3
 import tempfile
 from collections import Counter
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,28 @@ def test_the_bill_tells_modalities_and_phases_apart(tmp_path: Path) -> None:
         ledger.charge("attacker", phase="attack", modality="texts", keys=[key(1)])  # the same key, another thing
         assert ledger.bill("attacker") == Bill(10, None, 3, 2, 1, 0, {"mining": 2, "attack": 1})
         assert ledger.remaining("attacker") == 7
+
+
+def test_a_statement_tells_phases_and_modalities_apart_and_what_is_in_doubt(tmp_path: Path) -> None:
+    with opened(tmp_path) as ledger:
+        ledger.open_account("referee", reveals="codes", cap=2)
+        buy(ledger, 1, 2, 2)
+        buy(ledger, 3, answer=False)
+        buy(ledger, 1, 4, phase="attack")
+        buy(ledger, 1, phase="clean", account="referee")
+        ledger.charge("attacker", phase="ceiling", modality="images", keys=[key(4)])
+        found = [astuple(line) for line in ledger.statement()]
+        repeats = ledger.bill("attacker").repeats
+    assert found == [
+        ("attacker", "mining", "images", 3, 1, 1, 3),
+        ("attacker", "attack", "images", 1, 1, 0, 1),
+        ("referee", "clean", "images", 1, 0, 0, 1),
+        ("attacker", "ceiling", "images", 0, 1, 0, 0),
+    ]
+    assert repeats == 3
+    with opened(tmp_path) as ledger:
+        buy(ledger, 3)
+        assert ledger.statement()[0].attempts == 4
 
 
 # Interrupted and resumed
@@ -447,6 +470,10 @@ class LedgerAgainstDictionary(RuleBasedStateMachine):
         bill = self.ledger.bill("attacker")
         assert bill.spent == bill.images == len(self.paid) == self.CAP - self.ledger.remaining("attacker")
         assert bill.repeats == sum(self.most.values()) - len(self.paid)
+        lines = self.ledger.statement()
+        assert (sum(line.spent for line in lines), sum(line.repeats for line in lines)) == (bill.spent, bill.repeats)
+        assert sum(line.in_doubt for line in lines) == sum(not answered for answered in self.paid.values())
+        assert self.ledger.findings() == []
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
