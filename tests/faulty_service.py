@@ -13,6 +13,7 @@ import json
 import os
 import random
 import re
+import socket
 import sys
 import threading
 import time
@@ -118,7 +119,7 @@ class Handler(BaseHTTPRequestHandler):
         """Answer, or fail to, once the items are counted."""
         if fault == "lost":
             self.close_connection = True
-            return self.connection.close()
+            return self.connection.shutdown(socket.SHUT_RDWR)
         if fault == "slow":
             time.sleep(self.server.options.slow)
         elif fault == "unavailable":

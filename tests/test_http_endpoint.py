@@ -23,7 +23,7 @@ from crossattack.targets._http_client import Pace, retry_after
 from crossattack.targets._http_wire import as_png
 from crossattack.targets.http import Http, RemoteTarget
 
-QUICK: dict[str, Any] = {"rate": 1e6, "backoff": 0.002, "longest_wait": 0.02, "read_seconds": 0.4, "total_seconds": 20.0, "attempts": 40}
+QUICK: dict[str, Any] = {"rate": 1e6, "backoff": 0.002, "longest_wait": 0.02, "read_seconds": 10.0, "total_seconds": 20.0, "attempts": 40}
 QUICK |= {"reply_bytes": 1 << 20, "batch": 8}
 BUSY_AND_LOST = {"busy": 0.2, "lost": 0.2}
 EVERYTHING = {
@@ -111,7 +111,10 @@ def test_codes_are_the_services_own_in_the_order_that_was_asked(folder: Path) ->
 def test_faults_change_neither_answers_nor_bill(faults: dict[str, float], seed: int, folder: Path) -> None:
     with service(folder / "calm") as calm, doors(folder / "one", calm.url) as both:
         wanted, digest = both.ask_everything(), both.ledger.digest()
-    with service(folder / "faulty", faults=faults, seed=seed, slow=0.6) as running, doors(folder / "two", running.url) as both:
+    with (
+        service(folder / "faulty", faults=faults, seed=seed, slow=0.6) as running,
+        doors(folder / "two", running.url, read_seconds=0.4) as both,
+    ):
         assert torch.equal(both.ask_everything(), wanted)
         assert both.ledger.digest() == digest
         assert both.spent() == running.total() == 200  # not one item twice
@@ -172,13 +175,13 @@ def test_what_is_in_doubt_when_a_run_is_resumed_is_paid_for_again_only_where_it_
 
 
 def test_what_is_in_doubt_for_longer_than_the_service_remembers_is_paid_for_again(folder: Path) -> None:
-    options: dict[str, Any] = {"info": {"idempotency_seconds": 1}}
+    options: dict[str, Any] = {"info": {"idempotency_seconds": 100}}
     with service(folder / "count", faults={"lost": 1.0}, **options) as running, doors(folder / "run", running.url, attempts=1) as both:
         for spent in (8, 8):  # at once, it is still known
             with pytest.raises(TargetError, match="none got in 1 attempts"):
                 both.oracle.query_images(pictures(8), phase="mining")
             assert both.spent() == spent
-        time.sleep(1.1)
+        both.ledger._db.execute("UPDATE charge SET time = time - 101")
         with pytest.raises(TargetError, match="none got in 1 attempts"):
             both.oracle.query_images(pictures(8), phase="mining")
         assert both.spent() == 16
@@ -202,7 +205,7 @@ def test_total_time_ends_it_too(folder: Path) -> None:
         with pytest.raises(TargetError, match="none got in"):
             both.oracle.query_images(pictures(8), phase="mining")
         assert running.total() == 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 def test_403_stops_at_once_keeps_everything_and_a_resumed_run_goes_on(folder: Path) -> None:
@@ -230,7 +233,8 @@ def test_a_redirect_is_not_followed(folder: Path) -> None:
 
 @pytest.mark.parametrize("bad", ["bits", "values", "fewer", "oversized", "malformed", "truncated", "slow", "unavailable"])
 def test_a_reply_that_is_always_bad_is_never_kept(bad: str, folder: Path) -> None:
-    with service(folder / "count", faults={bad: 1.0}) as running, doors(folder / "run", running.url, attempts=3) as both:
+    settings = {"attempts": 3, "read_seconds": 0.3 if bad == "slow" else 10.0}
+    with service(folder / "count", faults={bad: 1.0}) as running, doors(folder / "run", running.url, **settings) as both:
         with pytest.raises(TargetError, match="none got in 3 attempts") as caught:
             both.oracle.query_images(pictures(1), phase="mining")
         assert "\n" not in str(caught.value)
@@ -364,7 +368,7 @@ def test_items_leave_at_the_pace_that_was_set(folder: Path) -> None:
     pace, began = Pace(100.0), time.monotonic()
     for _ in range(4):
         pace.keep(10)
-    assert 0.3 <= time.monotonic() - began < 1
+    assert 0.3 <= time.monotonic() - began < 5
     with service(folder / "count") as running, doors(folder / "run", running.url, rate=100.0) as both:
         began = time.monotonic()
         both.oracle.query_images(pictures(40), phase="mining")

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 import threading
@@ -34,7 +36,7 @@ ATTACK = [
     *("data=scenes", "data.pairs=240", "data.pixels=16", "device=cpu", "oracle.budget=80", "attacked=12", "evaluation.resamples=50"),
     *("surrogate.image_tower=convnet", "surrogate.epochs=1", "surrogate.least_steps=0", "surrogate.batch=16", "attack.steps=2"),
 ]
-QUICK = ["rate=1e6", "backoff=0.002", "longest_wait=0.1", "read_seconds=0.5", "attempts=60", "batch=16"]
+QUICK = ["rate=1e6", "backoff=0.002", "longest_wait=0.1", "read_seconds=20", "attempts=60", "batch=16"]
 FAULTS = {
     "busy": 0.2,
     "lost": 0.2,
@@ -196,7 +198,7 @@ def test_a_model_behind_http_is_attacked_exactly_as_the_model_itself(tmp_path: P
     pairs, split = Scenes(pairs=240, pixels=16).load(Silent())
     target = Dcmh(image_tower="convnet", epochs=2, bits=16).load(pairs.take(split.train), device="cpu", progress=Silent())
     with serving(target, tmp_path / "count") as running:
-        remote = results_of(tmp_path / "remote", running.url, "target.read_seconds=20")
+        remote = results_of(tmp_path / "remote", running.url)
     for direction, conditions in (("image_to_text", ("clean", "noise", "attacked", "floor")), ("text_to_image", ("clean", "floor"))):
         ours, theirs = local["directions"][direction], remote["directions"][direction]
         assert [theirs["map"][name] for name in conditions] == [ours["map"][name] for name in conditions]
@@ -260,6 +262,17 @@ def test_bad_settings_are_a_line_and_nothing_is_written(
     assert (err.count("\n"), out) == (1, "")
     assert "hunter2" not in err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_in_the_docs_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = (Path(__file__).parents[1] / "docs/remote-targets.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^    crossattack (run .*)$", told, re.M)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nobody = f"127.0.0.1:{taken.getsockname()[1]}"
+    small = ["--set", "data.pairs=240", "--set", "data.pixels=16", "--set", "target.backoff=0.01", "--quiet"]
+    assert main([*line.replace("127.0.0.1:8000", nobody).split(), *small]) == 1
+    assert re.search(rf"^error: an answer of http://{nobody} wanted, none got in 4 attempts", capfd.readouterr().err, re.M)
 
 
 def test_beyond_this_machine_it_wants_leave_and_says_what_will_be_sent(tmp_path: Path) -> None:
