@@ -4,14 +4,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from worlds import attackers_world
+from worlds import attackers_world, scenes
 
+from crossattack.attacks._answers import CodeAnswers
+from crossattack.attacks._recipe import SurrogateRecipe
+from crossattack.attacks._surrogate import fit_surrogate
 from crossattack.attacks.aach import Aach
 from crossattack.attacks.noise import Noise
 from crossattack.attacks.pgd import Pgd
 from crossattack.codes import harden
 from crossattack.encoding import encode
 from crossattack.errors import BudgetRefused, UsageError
+from crossattack.progress import Silent
+from crossattack.streams import Streams
 
 
 def flipped(world: object, pictures: torch.Tensor) -> float:
@@ -95,3 +100,17 @@ def test_on_its_surrogate_it_leaves_its_positives_for_its_negatives(tmp_path: Pa
     assert gap[0] > 0
     assert gap[1] < 0.7 * gap[0]
     assert gap[2] > 0.9 * gap[0]
+
+
+def test_a_surrogate_of_real_size_is_the_same_to_the_bit_each_time(tmp_path: Path) -> None:
+    """At this size gradients are summed by several threads, and plain indexing lets them race: no two runs would agree."""
+    pairs, _ = scenes(700)
+    generator = torch.Generator().manual_seed(0)
+    image_codes, text_codes = ((torch.randint(0, 2, (700, 32), generator=generator) * 2 - 1).to(torch.int8) for _ in range(2))
+    answers = CodeAnswers(pairs.images, list(pairs.texts), image_codes, text_codes)
+    recipe, made = SurrogateRecipe(image_tower="convnet", epochs=1, least_steps=0), set()
+    for place in ("one", "two", "three"):
+        path = tmp_path / place / "surrogate.safetensors"
+        fit_surrogate(answers, recipe, Streams(0), "cpu", Silent(), path)
+        made.add(path.read_bytes())
+    assert len(made) == 1

@@ -87,7 +87,9 @@ def _pull(anchors: Tensor, others: Tensor, mined: Triplets, margin: float) -> Te
     if not len(mined):
         return anchors.new_zeros(())
     mined = mined.to(str(anchors.device))
-    return triplet_margin(anchors[mined.anchors], others[mined.positives], others[mined.negatives], margin)
+    # index_select, not [ ]: the gradient of plain indexing adds up in whatever order the threads come, and no two runs agree.
+    rows = (anchors, mined.anchors), (others, mined.positives), (others, mined.negatives)
+    return triplet_margin(*(table.index_select(0, row) for table, row in rows), margin)
 
 
 def _leaning(relaxed: Float[Tensor, "items bits"]) -> Float[Tensor, ""]:
