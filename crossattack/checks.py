@@ -55,6 +55,8 @@ def _strength(directions: dict[str, Any]) -> Iterator[Check]:
             yield Check(f"{direction}: the ceiling is above the attack", lost["ceiling"] >= lost["attacked"] - TOLERANCE, losses)
         yield Check(f"{direction}: the attack does something", lost["attacked"] > TOLERANCE, losses)
         yield Check(f"{direction}: noise does far less than the attack", lost["noise"] <= max(lost["attacked"], TOLERANCE) / 2, losses)
+        if "clean" not in found["metrics"]["code_entropy"]:
+            continue  # nobody sees codes
         entropy = found["metrics"]["code_entropy"]["clean"]
         yield Check(f"{direction}: clean codes use their bits", entropy > 0.5, f"mean entropy of a bit {entropy:.2f} of 1")
 
@@ -76,6 +78,22 @@ def _service(results: dict[str, Any]) -> Iterator[Check]:
         yield Check("the service counted the same", same, detail)
 
 
+def _lists(results: dict[str, Any]) -> Iterator[Check]:
+    """What nobody can know of a service that shows lists."""
+    model = results["threat_model"]
+    if results["service"] is None or model["reveals"] != "ranking":
+        return
+    for direction in results["directions"]:
+        if model["whole_database"]:
+            detail = "of the service's own lists, ties in its own order; the mAP of codes is an expectation over all orders of ties"
+            yield Check(f"{direction}: mAP and ties", None, detail)
+        else:
+            detail = f"the service shows its top {model['top_k']} only, so every mAP but the floor, and recovered, is null"
+            yield Check(f"{direction}: mAP", None, f"{detail}; top10_gone is from those lists")
+    detail = "the service shows lists and no codes: target.dim, agreement of surrogates, bits flipped and entropy of bits are null"
+    yield Check("codes of the target", None, detail)
+
+
 def _leaks(groups: Int64[Tensor, " items"], split: Split) -> Iterator[Check]:
     roles = {role: getattr(split, role) for role in ("query", "database", "attacker", "held_back")}
     shared = [f"{one} and {other}" for one, other in combinations(roles, 2) if torch.isin(groups[roles[one]], groups[roles[other]]).any()]
@@ -84,11 +102,12 @@ def _leaks(groups: Int64[Tensor, " items"], split: Split) -> Iterator[Check]:
 
 
 def _nulls(results: dict[str, Any]) -> Iterator[Check]:
+    yield from _lists(results)
     for direction, found in results["directions"].items():
         if found["success"]["attacker"] is None:
             detail = "the attack asked the target nothing about the changed items, so its own view of success is null"
             yield Check(f"{direction}: attacker's success", None, detail)
-        if found["map"]["clean"] is not None and found["map"]["attacked"] is None:
+        if found["metrics"]["top10_gone"] is None:
             detail = "the changed texts exist in feature space only and a service takes none, so noise, attacked and recovered are null"
             yield Check(f"{direction}: attack", None, detail)
         if found["map"]["clean"] is not None and found["map"]["ceiling"] is None:

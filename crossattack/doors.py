@@ -1,7 +1,8 @@
 """Doors to a target: the attacker's oracle, the evaluation's referee, and what lies open besides.
 
 A target in this process lies open: its database is encoded at no cost, and its gradients may be granted. A service behind
-HTTP is asked for everything, the codes of its database too, which the referee pays for; there is no white box of it.
+HTTP is asked for everything, the codes of its database too, which the referee pays for; there is no white box of it, and where
+it shows lists nobody sees a code.
 """
 
 from collections.abc import Callable, Iterator
@@ -38,18 +39,21 @@ class Roles:
 
 @dataclass(frozen=True)
 class Doors:
-    """What there is to ask, and whom. `visit` is what is known of a service; None for a target in this process."""
+    """What there is to ask, and whom.
+
+    `index` is None where nobody sees codes. `visit` is what is known of a service; None for a target in this process.
+    """
 
     oracle: Oracle
     referee: Referee
-    index: Index
+    index: Index | None
     target: Any
     roles: Roles
     visit: Visit | None
 
     def white_box(self, context: AttackContext) -> AttackContext | None:
         """The same context with everything granted, or None where there is no looking inside."""
-        if self.visit is not None:
+        if self.visit is not None or self.index is None:
             return None
         labels = self.roles.database.labels, self.roles.query.labels
         return replace(context, white_box=WhiteBox(self.target, self.index.images, self.index.texts, *labels))
@@ -70,8 +74,8 @@ def open_doors(
         with visited(target, config, ledger, roles.query, roles.database, roles.held_back) as visit:
             oracle, referee = _open(config, ledger, visit.endpoint, visit.endpoint)
             with clock("database"):
-                index = asked_index(referee, roles.database, progress)
-            yield Doors(oracle, referee, index, target, roles, visit)
+                asked = asked_index(referee, roles.database, progress) if oracle.reveals is Reveals.CODES else None
+            yield Doors(oracle, referee, asked, target, roles, visit)
     else:
         with clock("database"):
             index = build_index(target, roles.database, device=device, progress=progress)

@@ -6,11 +6,11 @@ what lies in the run's folder, so that it can be computed again without a query.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Int8, Int64
+from jaxtyping import Bool, Float64, Int8, Int32, Int64
 from numpy import ndarray
 from torch import Tensor
 
@@ -24,9 +24,9 @@ from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.index import Index
 from crossattack.ledger import Modality
 from crossattack.metrics.hashing import bit_agreement, code_entropy, rank_agreement
-from crossattack.metrics.ranking import average_precision, random_average_precision, share_a_label
+from crossattack.metrics.ranking import average_precision, listed_average_precision, random_average_precision, share_a_label
 from crossattack.metrics.statistics import bootstrap_mean, bootstrap_recovered, recovered
-from crossattack.oracle import Referee
+from crossattack.oracle import Referee, Reveals
 from crossattack.perturbing import Condition
 from crossattack.progress import Progress
 from crossattack.streams import Streams
@@ -46,13 +46,50 @@ class Ranking:
     relevant: Bool[ndarray, "queries items"]
     groups: Int64[ndarray, " queries"]
 
+    @property
+    def items(self) -> int:
+        """Of the database."""
+        return len(self.database)
+
+    @property
+    def scores(self) -> dict[str, Float64[ndarray, " queries"]]:
+        """Average precision by condition, in expectation over the orders of ties."""
+        return {name: average_precision(codes, self.database, self.relevant) for name, codes in self.queries.items()}
+
+    def top(self, name: str, count: int) -> Int32[ndarray, "queries top"]:
+        """Ids of the nearest, in the target's own order of ties."""
+        return nearest_ids(self.queries[name], self.database, min(count, self.items))
+
+
+@dataclass(frozen=True)
+class Lists:
+    """One direction of a service that shows lists and no codes: ids by condition, out of so many items."""
+
+    queries: dict[str, Int32[Tensor, "queries top_k"]]
+    items: int
+    relevant: Bool[ndarray, "queries items"]
+    groups: Int64[ndarray, " queries"]
+
+    @property
+    def scores(self) -> dict[str, Float64[ndarray, " queries"]]:
+        """Average precision by condition in the service's own order, where its lists hold the whole database."""
+        whole = {name: ids.numpy() for name, ids in self.queries.items() if ids.shape[1] == self.items}
+        return {name: listed_average_precision(ids, self.relevant) for name, ids in whole.items()}
+
+    def top(self, name: str, count: int) -> Int32[ndarray, "queries top"]:
+        """The heads of the lists."""
+        return self.queries[name][:, :count].numpy()
+
+
+Judged: TypeAlias = Ranking | Lists
+
 
 def judge(
-    referee: Referee, conditions: Mapping[str, Condition], query: Pairs, database: Pairs, index: Index, progress: Progress
-) -> dict[str, Ranking]:
-    """Codes of every condition's items on the referee's bill, beside the database of each direction."""
+    referee: Referee, conditions: Mapping[str, Condition], query: Pairs, database: Pairs, index: Index | None, progress: Progress
+) -> dict[str, Judged]:
+    """Codes of every condition's items on the referee's bill, beside the database of each direction; lists without an index."""
     relevant = share_a_label(query.labels, database.labels)
-    rankings = {}
+    rankings = dict[str, Judged]()
     with progress.stage("judging", len(DIRECTIONS) * len(conditions) * len(query)) as tick:
         for direction, modality in DIRECTIONS.items():
             codes = {}
@@ -61,16 +98,21 @@ def judge(
                 if isinstance(items.values, Bags) and not referee.takes_bags:
                     continue  # feature space: nobody can send that to a service
                 if isinstance(items, Pictures):
-                    codes[name] = referee.query_images(items.values, phase=name).codes
+                    answer = referee.query_images(items.values, phase=name)
                 else:
-                    codes[name] = referee.query_texts(items.values, phase=name).codes
+                    answer = referee.query_texts(items.values, phase=name)
+                codes[name] = answer.codes if index else answer.ids
                 tick(len(query), f"{direction}, {name}")
-            rankings[direction] = Ranking(codes, index.texts if modality == "images" else index.images, relevant, query.groups.numpy())
+            groups = query.groups.numpy()
+            if index:
+                rankings[direction] = Ranking(codes, index.texts if modality == "images" else index.images, relevant, groups)
+            else:
+                rankings[direction] = Lists(codes, len(database), relevant, groups)
     return rankings
 
 
 def measure(
-    rankings: Mapping[str, Ranking], conditions: Mapping[str, Condition], streams: Streams, resamples: int
+    rankings: Mapping[str, Judged], conditions: Mapping[str, Condition], streams: Streams, resamples: int
 ) -> dict[str, dict[str, Any]]:
     """`directions` of results.json: what each direction's ranking lost, with 95 % intervals over groups."""
     return {
@@ -79,43 +121,43 @@ def measure(
     }
 
 
-def _measure(ranking: Ranking, status: tuple[Status, ...], streams: Streams, resamples: int) -> dict[str, Any]:
+def _measure(ranking: Judged, status: tuple[Status, ...], streams: Streams, resamples: int) -> dict[str, Any]:
     counts = ranking.relevant.sum(axis=1).astype(np.int64)
     scored = counts > 0  # a query to which nothing is relevant has no average precision in any condition
     groups, any_scored = ranking.groups[scored], bool(scored.any())
-    scores = {name: average_precision(codes, ranking.database, ranking.relevant)[scored] for name, codes in ranking.queries.items()}
-    scores["floor"] = random_average_precision(counts, len(ranking.database))[scored]
+    scores = {name: values[scored] for name, values in ranking.scores.items()}
+    scores["floor"] = random_average_precision(counts, ranking.items)[scored]
     unknown = np.full(int(scored.sum()), np.nan)  # what could not be asked, or has no white box
     scores = {name: scores.get(name, unknown) for name in (*CONDITIONS, "floor")}
     triple = (scores["clean"], scores["attacked"], scores["ceiling"])
     asked = "attacked" in ranking.queries
-    flipped = (ranking.queries["clean"] != ranking.queries["attacked" if asked else "clean"]).double().mean(1)
+    flipped = (ranking.queries["clean"] != ranking.queries["attacked"]).double().mean(1) if asked and isinstance(ranking, Ranking) else None
+    known = {name: any_scored and values is not unknown for name, values in scores.items()}
     return {
         "attacked_items": len(counts),
-        "map": {name: float(values.mean()) if any_scored and values is not unknown else None for name, values in scores.items()},
+        "map": {name: float(values.mean()) if known[name] else None for name, values in scores.items()},
         "map_ci95": {name: bootstrap_mean(values, groups, streams.numpy("bootstrap"), resamples) for name, values in scores.items()},
         "recovered": recovered(*triple),
         "recovered_ci95": bootstrap_recovered(*triple, groups, streams.numpy("bootstrap"), resamples),
         "success": {
             "attacker": _attackers_view(status),
-            "referee": float((scores["attacked"] <= scores["floor"]).mean()) if any_scored and asked else None,
-            "referee_clean": float((scores["clean"] <= scores["floor"]).mean()) if any_scored else None,
+            "referee": float((scores["attacked"] <= scores["floor"]).mean()) if known["attacked"] else None,
+            "referee_clean": float((scores["clean"] <= scores["floor"]).mean()) if known["clean"] else None,
         },
         "status": {kind.name.lower(): sum(each is kind for each in status) for kind in Status},
         "metrics": {
-            "bits_flipped": float(flipped.mean()) if asked else None,
-            "quarter_flipped": float((flipped >= 0.25).double().mean()) if asked else None,
+            "bits_flipped": None if flipped is None else float(flipped.mean()),
+            "quarter_flipped": None if flipped is None else float((flipped >= 0.25).double().mean()),
             "top10_gone": _top_gone(ranking) if asked else None,
-            "code_entropy": {name: code_entropy(codes) for name, codes in ranking.queries.items()},
+            "code_entropy": {name: code_entropy(codes) for name, codes in ranking.queries.items()} if isinstance(ranking, Ranking) else {},
             "queries_without_relevant": int((~scored).sum()),
         },
     }
 
 
-def _top_gone(ranking: Ranking, top: int = 10) -> float:
+def _top_gone(ranking: Judged, top: int = 10) -> float:
     """Share of queries of whose clean top 10 nothing is left in the attacked one's, in the target's own order of ties."""
-    top = min(top, len(ranking.database))
-    before, after = (nearest_ids(ranking.queries[name], ranking.database, top) for name in ("clean", "attacked"))
+    before, after = (ranking.top(name, top) for name in ("clean", "attacked"))
     return float((~(before[:, :, None] == after[:, None, :]).any(axis=(1, 2))).mean())
 
 
@@ -128,6 +170,8 @@ def _attackers_view(status: tuple[Status, ...]) -> float | None:
 @dataclass(frozen=True)
 class Compared:
     """A surrogate's codes of the held-back pairs beside the target's, by modality; `keys` are their fingerprints.
+
+    `theirs` and `keys` are empty where nobody sees the target's codes.
 
     aligned: whether its bits stand for the target's, one by one, as they do where it learned from codes.
     """
@@ -144,11 +188,11 @@ def compare(referee: Referee, made: Mapping[str, Surrogate], held_back: Pairs, d
     """Each surrogate's codes of pairs that neither it nor the target learned from, and the target's on the referee's bill."""
     if not made:
         return {}
-    theirs: dict[Modality, Codes] = {
-        "images": referee.query_images(held_back.images, phase="agreement").codes,
-        "texts": referee.query_texts(held_back.texts, phase="agreement").codes,
-    }
-    keys: dict[Modality, list[bytes]] = {"images": fingerprint_images(held_back.images), "texts": fingerprint_texts(held_back.texts)}
+    theirs, keys = dict[Modality, Codes](), dict[Modality, list[bytes]]()
+    if referee.reveals is Reveals.CODES:
+        theirs["images"] = referee.query_images(held_back.images, phase="agreement").codes
+        theirs["texts"] = referee.query_texts(held_back.texts, phase="agreement").codes
+        keys = {"images": fingerprint_images(held_back.images), "texts": fingerprint_texts(held_back.texts)}
     found = {}
     for name, surrogate in made.items():
         network = surrogate.network
@@ -166,15 +210,18 @@ def agreement(compared: Mapping[str, Compared]) -> list[dict[str, Any]]:
     """
     found = []
     for name, one in compared.items():
-        (images, texts), (their_images, their_texts) = one.ours.values(), one.theirs.values()
-        ranks = [rank_agreement(images, texts, their_images, their_texts), rank_agreement(texts, images, their_texts, their_images)]
-        known = [rank for rank in ranks if rank is not None]
+        known, bits = list[float](), None
+        if one.theirs:
+            (images, texts), (their_images, their_texts) = one.ours.values(), one.theirs.values()
+            ranks = [rank_agreement(images, texts, their_images, their_texts), rank_agreement(texts, images, their_texts, their_images)]
+            known = [rank for rank in ranks if rank is not None]
+            bits = bit_agreement(torch.cat([images, texts]), torch.cat([their_images, their_texts])) if one.aligned else None
         found.append(
             {
                 "name": name,
                 "image_tower": one.image_tower,
                 "text_tower": one.text_tower,
-                "bit_agreement": bit_agreement(torch.cat([images, texts]), torch.cat([their_images, their_texts])) if one.aligned else None,
+                "bit_agreement": bits,
                 "rank_agreement": sum(known) / len(known) if known else None,
             }
         )

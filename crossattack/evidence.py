@@ -19,7 +19,7 @@ from crossattack.cache import whole_file
 from crossattack.config import RunConfig, load_config
 from crossattack.datasets import Split
 from crossattack.errors import UsageError
-from crossattack.evaluation import DIRECTIONS, Compared, Ranking
+from crossattack.evaluation import DIRECTIONS, Compared, Judged, Lists, Ranking
 from crossattack.ledger import Ledger, Modality
 from crossattack.perturbing import Condition, read_back
 
@@ -33,7 +33,7 @@ class Evidence:
     split: Split
     ledger: Ledger
     conditions: Mapping[str, Condition]
-    rankings: Mapping[str, Ranking]
+    rankings: Mapping[str, Judged]
     compared: Mapping[str, Compared]
 
 
@@ -44,13 +44,17 @@ def keep_codes(path: Path, evidence: Evidence) -> None:
             group = file.create_group(direction)
             for name, codes in ranking.queries.items():
                 group[f"queries/{name}"] = codes.numpy()
-            group["database"], group["groups"] = ranking.database.numpy(), ranking.groups
+            group["groups"] = ranking.groups
+            if isinstance(ranking, Ranking):
+                group["database"] = ranking.database.numpy()
             group.create_dataset("relevant", data=ranking.relevant, compression="gzip")
         for name, one in evidence.compared.items():
             group = file.create_group(f"agreement/{name}")
             group.attrs["aligned"], group.attrs["image_tower"], group.attrs["text_tower"] = one.aligned, one.image_tower, one.text_tower
             for modality, codes in one.ours.items():
-                group[f"{modality}/ours"], group[f"{modality}/theirs"] = codes.numpy(), one.theirs[modality].numpy()
+                group[f"{modality}/ours"] = codes.numpy()
+            for modality, codes in one.theirs.items():
+                group[f"{modality}/theirs"] = codes.numpy()
                 group[f"{modality}/keys"] = np.frombuffer(b"".join(one.keys[modality]), np.uint8).reshape(-1, 16)
         for role in fields(Split):
             file[f"split/{role.name}"] = getattr(evidence.split, role.name).numpy()
@@ -71,15 +75,20 @@ def read(folder: Path, ledger: Ledger) -> Evidence:
     return Evidence(load_config(folder / "config.yaml"), groups, split, ledger, conditions, rankings, compared)
 
 
-def _ranking(group: Any) -> Ranking:
+def _ranking(group: Any) -> Judged:
     queries = {name: _tensor(codes) for name, codes in group["queries"].items()}
-    return Ranking(queries, _tensor(group["database"]), group["relevant"][()], group["groups"][()])
+    relevant, groups = group["relevant"][()], group["groups"][()]
+    if "database" not in group:
+        return Lists(queries, relevant.shape[1], relevant, groups)
+    return Ranking(queries, _tensor(group["database"]), relevant, groups)
 
 
 def _compared(group: Any) -> Compared:
     modalities: tuple[Modality, ...] = ("images", "texts")
-    ours, theirs = ({modality: _tensor(group[modality][side]) for modality in modalities} for side in ("ours", "theirs"))
-    keys: dict[Modality, list[bytes]] = {modality: [key.tobytes() for key in group[modality]["keys"][()]] for modality in modalities}
+    seen = [modality for modality in modalities if "theirs" in group[modality]]
+    ours = {modality: _tensor(group[modality]["ours"]) for modality in modalities}
+    theirs = {modality: _tensor(group[modality]["theirs"]) for modality in seen}
+    keys: dict[Modality, list[bytes]] = {modality: [key.tobytes() for key in group[modality]["keys"][()]] for modality in seen}
     return Compared(bool(group.attrs["aligned"]), group.attrs["image_tower"], group.attrs["text_tower"], ours, theirs, keys)
 
 

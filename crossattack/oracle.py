@@ -181,6 +181,11 @@ class Referee:
         return self._account.remaining
 
     @property
+    def reveals(self) -> Reveals:
+        """What an answer shows: lists only of a service that shows nothing else."""
+        return self._account.terms.reveals
+
+    @property
     def takes_bags(self) -> bool:
         """Whether bags of words can be asked about: of a target in this process only."""
         return self._account.terms.takes_bags

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int8
+from jaxtyping import Int8, Int32
 from torch import Tensor
 
 from crossattack.attacks import Items, Pictures, Status
@@ -111,24 +111,25 @@ def _verdicts(evidence: Evidence) -> Iterator[Difference]:
 
 
 def _against_the_ledger(
-    ledger: Ledger, modality: Modality, keys: list[bytes], codes: Int8[Tensor, "items bits"], where: str
+    ledger: Ledger, modality: Modality, keys: list[bytes], codes: Int8[Tensor, "items bits"] | Int32[Tensor, "items top_k"], where: str
 ) -> Iterator[Difference]:
     if len(keys) != len(codes):
         yield Difference(where, f"{len(codes)} codes", f"{len(keys)} items")
         return
     for position, (answer, code) in enumerate(zip(ledger.known_answers("referee", modality, keys), codes.numpy(), strict=True)):
         if answer is None:
-            yield Difference(f"{where}[{position}]", _hex(code), "no answer: the ledger knows no such item")
+            yield Difference(f"{where}[{position}]", _told(code), "no answer: the ledger knows no such item")
         elif not np.array_equal(answer, code):
-            yield Difference(f"{where}[{position}]", _hex(code), _hex(answer))
+            yield Difference(f"{where}[{position}]", _told(code), _told(answer))
 
 
 def _keys(items: Items) -> list[bytes]:
     return fingerprint_images(items.values) if isinstance(items, Pictures) else fingerprint_texts(items.values)
 
 
-def _hex(code: np.ndarray[Any, np.dtype[Any]]) -> str:
-    return np.packbits(code > 0).tobytes().hex()
+def _told(code: np.ndarray[Any, np.dtype[Any]]) -> str:
+    """A code as its bits; a list as the head of it."""
+    return np.packbits(code > 0).tobytes().hex() if code.dtype == np.int8 else f"ids {code[:10].tolist()}"
 
 
 def _equal(kept: Any, recomputed: Any) -> bool:

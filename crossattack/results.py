@@ -20,7 +20,7 @@ from crossattack.attacks._descent import as_bags
 from crossattack.cache import whole_file
 from crossattack.checks import run_checks
 from crossattack.config import OracleConfig
-from crossattack.evaluation import agreement, measure
+from crossattack.evaluation import Ranking, agreement, measure
 from crossattack.evidence import Evidence
 from crossattack.ledger import Ledger
 from crossattack.metrics.perceptual import distortion
@@ -51,7 +51,7 @@ class Clock:
 
 def figures(evidence: Evidence) -> dict[str, Any]:
     """Everything that results.json says and that the run's folder proves: a run and its replay call the same function."""
-    config, split = evidence.config, evidence.split
+    config, split, judged = evidence.config, evidence.split, next(iter(evidence.rankings.values()))
     surrogates = agreement(evidence.compared)
     results: dict[str, Any] = {
         "schema": SCHEMA,
@@ -66,7 +66,7 @@ def figures(evidence: Evidence) -> dict[str, Any]:
         },
         "target": {
             "name": config.target.name,
-            "dim": next(iter(evidence.rankings.values())).database.shape[1],
+            "dim": judged.database.shape[1] if isinstance(judged, Ranking) else None,
             "digest": evidence.ledger.target_digest,
         },
         "service": facts(evidence.ledger.path.parent),
@@ -104,7 +104,7 @@ def threat_model(evidence: Evidence) -> dict[str, Any]:
     uses_surrogate = bool(evidence.compared)
     return {
         "reveals": config.oracle.reveals,
-        **_list(config.oracle, database=len(next(iter(evidence.rankings.values())).database)),
+        **_list(config.oracle, database=next(iter(evidence.rankings.values())).items),
         "white_box": config.oracle.white_box,
         "eps": getattr(attack, "eps", None),
         "norm": "linf",

@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 from crossattack.cache import whole_file
 from crossattack.config import RunConfig
 from crossattack.datasets import Pairs
-from crossattack.endpoint import Endpoint
+from crossattack.endpoint import Endpoint, Reveals
 from crossattack.errors import ConfigError, TargetError
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.ledger import Ledger
+from crossattack.targets import _http_shown
 from crossattack.targets.http import RemoteTarget, is_loopback
 
 FILE = "service.json"
@@ -61,14 +62,18 @@ def facts(folder: Path) -> dict[str, Any] | None:
 def visited(target: RemoteTarget, config: RunConfig, ledger: Ledger, query: Pairs, database: Pairs, held_back: Pairs) -> Iterator[Visit]:
     """A connection to the service, once everything fits and, on another machine, once it was said what will be sent."""
     refuse_another_database(target, config, database)
-    judged = most_to_judge(query, database, held_back)
+    refuse_another_threat_model(target, config, len(database))
+    lists = target.info.reveals is Reveals.RANKING  # then the codes of database and held-back pairs are nobody's to see
+    judged = most_to_judge(query, *(() if lists else (database, held_back)))
     if judged > config.evaluation.cap:
-        wanted = f"evaluation.cap: {judged:,} or more wanted, as a service is asked for its database and everything that is judged"
+        wanted = f"evaluation.cap: {judged:,} or more wanted, as a service is asked for everything that is judged"
         raise ConfigError(f"{wanted}, {config.evaluation.cap:,} got; raise it, or attack fewer items with `--attacked`.")
     if not is_loopback(urlsplit(target.settings.url).hostname or ""):
         print(announcement(target, config.oracle.budget, judged, query), file=sys.stderr, flush=True)
-    with target.connect() as endpoint:
-        visit = Visit(endpoint, target, ledger.path.parent / FILE)
+    folder = ledger.path.parent
+    height, width = query.images.shape[2:]
+    with target.connect(_http_shown.Shown(folder / _http_shown.FILE, (height, width)) if lists else None) as endpoint:
+        visit = Visit(endpoint, target, folder / FILE)
         visit.note_count("before")
         yield visit
 
@@ -81,19 +86,32 @@ def refuse_another_database(target: RemoteTarget, config: RunConfig, database: P
         raise TargetError(f"{wanted}, one with {got[0]:,} pictures and {got[1]:,} texts got; choose its own data set with `--data`.")
 
 
-def most_to_judge(query: Pairs, database: Pairs, held_back: Pairs) -> int:
+def refuse_another_threat_model(target: RemoteTarget, config: RunConfig, database: int) -> None:
+    """`ConfigError` where the service shows something else, or more or less of its list, than the run is said to see."""
+    info, oracle = target.info, config.oracle
+    top_k = None if oracle.reveals != "ranking" else oracle.shown or database
+    if info.reveals.value != oracle.reveals or info.top_k != top_k:
+        says = f"{info.reveals.value}" + (f" of the top {info.top_k}" if info.top_k else "")
+        asked = oracle.reveals + (f" of the top {top_k}" if top_k else "")
+        more = f" --set oracle.top_k={info.top_k}" if info.top_k else " --set oracle.top_k=null" if top_k else ""
+        advice = f"say `--set oracle.reveals={info.reveals.value}{more}`, or ask its owner."
+        raise ConfigError(f"oracle.reveals: {says} wanted, as the service shows, {asked} got; {advice}")
+
+
+def most_to_judge(query: Pairs, *others: Pairs) -> int:
     """The most queries that the referee can come to: equal items once, and every attacked item in all three conditions."""
-    known = {key for pairs in (query, database, held_back) for key in fingerprint_images(pairs.images) + fingerprint_texts(pairs.texts)}
+    known = {key for pairs in (query, *others) for key in fingerprint_images(pairs.images) + fingerprint_texts(pairs.texts)}
     return len(known) + 2 * 2 * len(query)  # pictures and texts, noise and attacked
 
 
 def announcement(target: RemoteTarget, budget: int, judged: int, query: Pairs) -> str:
     """What will be sent, where and how much."""
     settings, (_, height, width) = target.settings, query.images.shape[1:]
+    back = f"what they find, {target.info.top_k:,} items each, comes back" if target.info.top_k else "their codes come back"
     lines = [
         f"To {settings.url} (service {target.info.name!r}), as you said that you are authorised to test it, are sent:",
         f"  up to {budget:,} queries of the attacker and {judged:,} of the referee, {settings.rate:g} items a second at most:",
-        f"  {width} x {height} pictures as PNG, and texts as JSON; their codes come back.",
+        f"  {width} x {height} pictures as PNG, and texts as JSON; {back}.",
     ]
     if settings.url.startswith("http:"):
         lines.append("  The connection is not encrypted: the token and the items can be read on their way.")

@@ -24,6 +24,7 @@ from crossattack.serve.accounts import Accounts
 from crossattack.serve.app import make_app
 from crossattack.serve.service import Service
 from crossattack.serve.start import listening, server_settings
+from crossattack.targets._trained import HashingTarget
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,12 @@ class Served:
         return self.http.get("/v1/stats", headers=headers).json()
 
 
-def small_service(state: Path, *, accounts: dict[str, Any] | None = None, **settings: Any) -> tuple[Service, Pairs]:
-    """A service of an untrained target over small scenes, and the pairs of the query split."""
+def small_service(
+    state: Path, *, accounts: dict[str, Any] | None = None, target: HashingTarget | None = None, **settings: Any
+) -> tuple[Service, Pairs]:
+    """A service of a target, by default an untrained one, over small scenes, and the pairs of the query split."""
     pairs, split = scenes()
-    target = untrained_target(pairs)
+    target = target or untrained_target(pairs)
     database = pairs.take(split.database)
     index = Index(harden(encode(target, "images", database.images)), harden(encode(target, "texts", database.texts)))
     kept = Accounts(state, target_digest=target.digest, **(accounts or {}))

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from jaxtyping import Bool, Float64, Int8, Int64
+from jaxtyping import Bool, Float64, Int8, Int32, Int64
 from numpy import ndarray
 from torch import Tensor
 
@@ -96,6 +96,16 @@ def average_precision(
     if ties == "stable":
         return _stable_average_precision(query_codes, database_codes, relevant)
     return levels_average_precision(levels(query_codes, database_codes, relevant), ties)
+
+
+def listed_average_precision(ids: Int32[ndarray, "queries items"], relevant: Relevance) -> Float64[ndarray, " queries"]:
+    """Average precision of lists of the whole database, in the very order in which they came; NaN where nothing is relevant."""
+    average = np.full(len(ids), np.nan)
+    for query, (listed, is_relevant) in enumerate(zip(ids, relevant, strict=True)):
+        ranks = np.flatnonzero(is_relevant[listed]) + 1
+        if len(ranks):
+            average[query] = np.mean(np.arange(1, len(ranks) + 1) / ranks)
+    return average
 
 
 def mean_average_precision(

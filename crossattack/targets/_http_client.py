@@ -67,18 +67,24 @@ class Client:
 
     def ask(self, method: str, path: str, **content: Any) -> Any:
         """One attempt: the JSON of a good reply, `Transient` where another attempt is worth it, `TargetError` where none is."""
-        status, headers, body = self._exchange(self._http.build_request(method, self.url + path, **content))
-        try:
-            said = json.loads(body)
-        except (ValueError, RecursionError):
-            said = None
-        if status != 200:
-            raise self._refusal(status, headers, error_text(said))
+        headers, body = self._good(method, path, **content)
+        said = _json(body)
         if said is None:
             if headers.get("content-type", "").startswith("text/html"):
                 raise TargetError(f"a service's JSON wanted of {self.url}{path}, a web page got; check `target.url`.")
             raise Transient("a reply in JSON wanted, something else got")
         return said
+
+    def fetch(self, path: str) -> bytes:
+        """One attempt at a file."""
+        return self._good("GET", path)[1]
+
+    def _good(self, method: str, path: str, **content: Any) -> tuple[dict[str, str], bytes]:
+        """Headers and body of a good reply; any other is raised."""
+        status, headers, body = self._exchange(self._http.build_request(method, self.url + path, **content))
+        if status != 200:
+            raise self._refusal(status, headers, error_text(_json(body)))
+        return headers, body
 
     def _exchange(self, request: httpx.Request) -> tuple[int, dict[str, str], bytes]:
         """Send, and read no more than the cap and no longer than the time there is."""
@@ -124,6 +130,14 @@ class Client:
     def _redacted(self, text: str) -> str:
         """A text without the token, should it have found its way in."""
         return text.replace(self._token, "***") if self._token else text
+
+
+def _json(body: bytes) -> Any:
+    """What a body says; None where that is no JSON."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def token_from_environment() -> str:

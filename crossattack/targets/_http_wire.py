@@ -16,10 +16,11 @@ from PIL import Image
 from crossattack.endpoint import Images, Request, Reveals
 from crossattack.errors import TargetError
 from crossattack.ledger import Array
-from surrogates.texts import Bags, Texts
+from surrogates.texts import Bags, Text, Texts
 
 API = 1
 LONGEST_CODE = 65_536
+LONGEST_TEXT = 20_000  # characters, or words
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Info:
     texts: int
     batch: int  # items a request may hold
     idempotency_seconds: float  # for which it knows an item by its key; 0: it never does
+    top_k: int | None  # hits of a search, where it reveals its ranking
 
 
 def read_info(said: Any, url: str) -> Info:
@@ -54,7 +56,10 @@ def read_info(said: Any, url: str) -> Info:
         raise TargetError(f"`idempotency_seconds` of 0 or more wanted in {url}/v1/info, {memory!r:.40} got; check the service.")
     reveals = {kind.value: kind for kind in Reveals}.get(str(said.get("reveals")))
     if reveals is None:
-        raise TargetError(f"`reveals` codes wanted in {url}/v1/info, {said.get('reveals')!r:.40} got; check the service.")
+        raise TargetError(f"`reveals` codes or ranking wanted in {url}/v1/info, {said.get('reveals')!r:.40} got; check the service.")
+    top_k, most = said.get("top_k"), min(counts["images"], counts["texts"])
+    if reveals is Reveals.RANKING and (type(top_k) is not int or not 1 <= top_k <= most):
+        raise TargetError(f"`top_k` of 1 to {most} wanted in {url}/v1/info of a ranking, {top_k!r:.40} got; check the service.")
     return Info(
         name=printable(str(said.get("name", "")), 60),
         digest=digest,
@@ -64,6 +69,7 @@ def read_info(said: Any, url: str) -> Info:
         texts=counts["texts"],
         batch=max(1, counts["batch"]),
         idempotency_seconds=float(memory),
+        top_k=top_k if reveals is Reveals.RANKING else None,
     )
 
 
@@ -97,14 +103,41 @@ def read_results(said: Any, items: int) -> list[Any]:
 
 def read_code(entry: Any, dim: int) -> Array:
     """The code of one result; `TargetError` where the service refuses the item, `ValueError` where it is no code."""
-    if isinstance(entry, dict) and isinstance(entry.get("error"), dict):
-        raise TargetError(f"an answer to every item wanted, a refusal got ({error_text(entry)}); the others are kept.")
+    _refuse_refusals(entry)
     code = entry.get("code") if isinstance(entry, dict) else None
     if not isinstance(code, list) or len(code) != dim:
         raise ValueError(f"{dim} bits wanted, {len(code) if isinstance(code, list) else 'no list of them'} got")
     if not all(type(bit) is int and bit in (-1, 1) for bit in code):
         raise ValueError("bits of -1 and +1 wanted, other values got")
     return np.array(code, np.int8)
+
+
+def read_list(entry: Any, top_k: int, database: int) -> tuple[Array, dict[int, Text]]:
+    """The ids of one result, nearest first, and the text of each; fails as `read_code` does."""
+    _refuse_refusals(entry)
+    hits = entry.get("hits") if isinstance(entry, dict) else None
+    if not isinstance(hits, list) or len(hits) != top_k:
+        raise ValueError(f"{top_k} hits wanted, {len(hits) if isinstance(hits, list) else 'no list of them'} got")
+    ids: list[Any] = [hit.get("id") if isinstance(hit, dict) else None for hit in hits]
+    if not all(type(one) is int and 0 <= one < database for one in ids):
+        raise ValueError(f"ids from 0 to {database - 1} wanted, others got")
+    if len(set(ids)) < top_k:
+        raise ValueError("different ids wanted, repeated ones got")
+    return np.array(ids, np.int32), {one: _read_text(hit.get("text")) for one, hit in zip(ids, hits, strict=True)}
+
+
+def _read_text(said: Any) -> Text:
+    words = [said] if isinstance(said, str) else said
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise ValueError("a text with every hit wanted, something else got")
+    if max(len(words), sum(map(len, words))) > LONGEST_TEXT:
+        raise ValueError(f"texts of at most {LONGEST_TEXT:,} characters wanted, a longer one got")
+    return said if isinstance(said, str) else tuple(words)
+
+
+def _refuse_refusals(entry: Any) -> None:
+    if isinstance(entry, dict) and isinstance(entry.get("error"), dict):
+        raise TargetError(f"an answer to every item wanted, a refusal got ({error_text(entry)}); the others are kept.")
 
 
 def error_text(said: Any) -> str:

@@ -13,6 +13,7 @@ from crossattack.datasets import Pairs
 from crossattack.endpoint import Endpoint
 from crossattack.errors import ConfigError
 from crossattack.progress import Progress
+from crossattack.targets._http_shown import Shown
 from crossattack.targets._http_wire import Info
 
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -22,9 +23,9 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 class Http:
     """A retrieval service that you own or may test, asked over HTTP.
 
-    It is asked for the codes of pictures (as PNG) and texts, a batch at a time and politely: never faster than `rate`, and
-    after a failure only when the service is likely to have recovered. The token, where one is needed, comes from
-    CROSSATTACK_TOKEN and is written down nowhere.
+    It is asked for the codes of pictures (as PNG) and texts, or for what they find, a batch at a time and politely: never
+    faster than `rate`, and after a failure only when the service is likely to have recovered. The token, where one is
+    needed, comes from CROSSATTACK_TOKEN and is written down nowhere.
 
     url: where its `/v1/info` lies, without user, password, query or fragment. authorised: you own it, or its owner lets you.
     rate: items a second, at most. batch: items a request, at most; the service may want fewer. attempts, total_seconds:
@@ -87,13 +88,13 @@ class RemoteTarget:
         return ask_count(self.settings)
 
     @contextmanager
-    def connect(self) -> Iterator[Endpoint]:
-        """The endpoint, for as long as the connection is wanted."""
+    def connect(self, shown: Shown | None = None) -> Iterator[Endpoint]:
+        """The endpoint, for as long as the connection is wanted. shown: where to keep what lists show, where it answers with lists."""
         from crossattack.targets._http_client import Client
         from crossattack.targets._http_endpoint import HttpEndpoint
 
         with Client(self.settings) as client:
-            yield HttpEndpoint(client, self.settings, self.info)
+            yield HttpEndpoint(client, self.settings, self.info, shown)
 
 
 def is_loopback(host: str) -> bool:
