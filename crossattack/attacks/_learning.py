@@ -88,8 +88,8 @@ def _pull(anchors: Tensor, others: Tensor, mined: Triplets, margin: float) -> Te
         return anchors.new_zeros(())
     mined = mined.to(str(anchors.device))
     # index_select, not [ ]: the gradient of plain indexing adds up in whatever order the threads come, and no two runs agree.
-    rows = (anchors, mined.anchors), (others, mined.positives), (others, mined.negatives)
-    return triplet_margin(*(table.index_select(0, row) for table, row in rows), margin)
+    near, far = others.index_select(0, mined.positives), others.index_select(0, mined.negatives)
+    return triplet_margin(anchors.index_select(0, mined.anchors), near, far, margin)
 
 
 def _leaning(relaxed: Float[Tensor, "items bits"]) -> Float[Tensor, ""]:
