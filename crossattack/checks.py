@@ -35,11 +35,13 @@ def _budget(bill: dict[str, Any]) -> Iterator[Check]:
 
 
 def _inside(results: dict[str, Any]) -> Iterator[Check]:
-    eps, reached = results["threat_model"]["eps"], results["distortion"]["images"]["linf_max"]
+    eps, norm = results["threat_model"]["eps"], results["threat_model"]["norm"]
+    reached = results["distortion"]["images"][f"{norm}_max"]
     if eps is not None and reached is not None:
-        detail = f"largest change of a pixel {reached:.5f}, eps {eps:.5f}; of the pictures read back from the file"
-        yield Check("pictures inside eps", reached <= eps + 1e-6 / 255, detail)
-        if 0 < eps * 255 < 1 - 1e-6:
+        largest = "largest change of a pixel" if norm == "linf" else "largest L2 change of a picture"
+        detail = f"{largest} {reached:.5f}, eps {eps:.5f}; of the pictures read back from the file"
+        yield Check("pictures inside eps", reached <= eps + (1e-6 if norm == "linf" else 1e-2) / 255, detail)
+        if norm == "linf" and 0 < eps * 255 < 1 - 1e-6:
             yield Check("eps reaches a grey level", False, f"eps is {eps * 255:.2f}/255: pictures are bytes, so nothing could move")
 
 

@@ -55,7 +55,7 @@ class Doors:
         """The same context with everything granted, or None where there is no looking inside."""
         if self.visit is not None or self.index is None:
             return None
-        labels = self.roles.database.labels, self.roles.query.labels
+        labels = self.roles.database.labels, self.roles.query.labels, self.roles.own.labels
         return replace(context, white_box=WhiteBox(self.target, self.index.images, self.index.texts, *labels))
 
 

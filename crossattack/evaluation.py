@@ -24,7 +24,13 @@ from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.index import Index
 from crossattack.ledger import Modality
 from crossattack.metrics.hashing import bit_agreement, code_entropy, rank_agreement
-from crossattack.metrics.ranking import average_precision, listed_average_precision, random_average_precision, share_a_label
+from crossattack.metrics.ranking import (
+    average_precision,
+    expected_places,
+    listed_average_precision,
+    random_average_precision,
+    share_a_label,
+)
 from crossattack.metrics.statistics import bootstrap_mean, bootstrap_recovered, recovered
 from crossattack.oracle import Referee, Reveals
 from crossattack.perturbing import Condition
@@ -38,23 +44,42 @@ CONDITIONS = ("clean", "noise", "attacked", "ceiling")
 
 
 @dataclass(frozen=True)
+class Goal:
+    """What an attack was to reach beyond leaving: labels of the wanted pair of each attacked item, ids of chosen items.
+
+    labels: by the modality of the attacked items; empty where the attack is not targeted.
+    """
+
+    labels: Mapping[Modality, Bool[Tensor, "queries labels"]]
+    chosen: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Ranking:
-    """One direction: codes of the queries by condition, and what they are ranked against."""
+    """One direction: codes of the queries by condition, and what they are ranked against.
+
+    wanted: what a targeted attack wants each query to find. chosen: ids that an attack promotes or demotes.
+    """
 
     queries: dict[str, Int8[Tensor, "queries bits"]]
     database: Int8[Tensor, "items bits"]
     relevant: Bool[ndarray, "queries items"]
     groups: Int64[ndarray, " queries"]
+    wanted: Bool[ndarray, "queries items"] | None = None
+    chosen: tuple[int, ...] = ()
 
     @property
     def items(self) -> int:
         """Of the database."""
         return len(self.database)
 
-    @property
-    def scores(self) -> dict[str, Float64[ndarray, " queries"]]:
+    def scores(self, relevant: Bool[ndarray, "queries items"]) -> dict[str, Float64[ndarray, " queries"]]:
         """Average precision by condition, in expectation over the orders of ties."""
-        return {name: average_precision(codes, self.database, self.relevant) for name, codes in self.queries.items()}
+        return {name: average_precision(codes, self.database, relevant) for name, codes in self.queries.items()}
+
+    def places(self) -> dict[str, Float64[ndarray, " queries"]]:
+        """Mean place of the chosen items by condition, the first being 1, in expectation over the orders of ties."""
+        return {name: expected_places(codes, self.database, self.chosen).mean(1) for name, codes in self.queries.items()}
 
     def top(self, name: str, count: int) -> Int32[ndarray, "queries top"]:
         """Ids of the nearest, in the target's own order of ties."""
@@ -69,12 +94,20 @@ class Lists:
     items: int
     relevant: Bool[ndarray, "queries items"]
     groups: Int64[ndarray, " queries"]
+    wanted: Bool[ndarray, "queries items"] | None = None
+    chosen: tuple[int, ...] = ()
 
-    @property
-    def scores(self) -> dict[str, Float64[ndarray, " queries"]]:
+    def scores(self, relevant: Bool[ndarray, "queries items"]) -> dict[str, Float64[ndarray, " queries"]]:
         """Average precision by condition in the service's own order, where its lists hold the whole database."""
-        whole = {name: ids.numpy() for name, ids in self.queries.items() if ids.shape[1] == self.items}
-        return {name: listed_average_precision(ids, self.relevant) for name, ids in whole.items()}
+        return {name: listed_average_precision(ids, relevant) for name, ids in self._whole().items()}
+
+    def places(self) -> dict[str, Float64[ndarray, " queries"]]:
+        """Mean place of the chosen items by condition, the first being 1, where lists hold the whole database."""
+        chosen = np.array(self.chosen)
+        return {name: 1 + np.argsort(ids, axis=1)[:, chosen].mean(1) for name, ids in self._whole().items()}
+
+    def _whole(self) -> dict[str, Int32[ndarray, "queries items"]]:
+        return {name: ids.numpy() for name, ids in self.queries.items() if ids.shape[1] == self.items}
 
     def top(self, name: str, count: int) -> Int32[ndarray, "queries top"]:
         """The heads of the lists."""
@@ -85,7 +118,13 @@ Judged: TypeAlias = Ranking | Lists
 
 
 def judge(
-    referee: Referee, conditions: Mapping[str, Condition], query: Pairs, database: Pairs, index: Index | None, progress: Progress
+    referee: Referee,
+    conditions: Mapping[str, Condition],
+    query: Pairs,
+    database: Pairs,
+    index: Index | None,
+    goal: Goal,
+    progress: Progress,
 ) -> dict[str, Judged]:
     """Codes of every condition's items on the referee's bill, beside the database of each direction; lists without an index."""
     relevant = share_a_label(query.labels, database.labels)
@@ -104,10 +143,12 @@ def judge(
                 codes[name] = answer.codes if index else answer.ids
                 tick(len(query), f"{direction}, {name}")
             groups = query.groups.numpy()
+            wanted = share_a_label(goal.labels[modality], database.labels) if modality in goal.labels else None
             if index:
-                rankings[direction] = Ranking(codes, index.texts if modality == "images" else index.images, relevant, groups)
+                known = index.texts if modality == "images" else index.images
+                rankings[direction] = Ranking(codes, known, relevant, groups, wanted, goal.chosen)
             else:
-                rankings[direction] = Lists(codes, len(database), relevant, groups)
+                rankings[direction] = Lists(codes, len(database), relevant, groups, wanted, goal.chosen)
     return rankings
 
 
@@ -125,7 +166,7 @@ def _measure(ranking: Judged, status: tuple[Status, ...], streams: Streams, resa
     counts = ranking.relevant.sum(axis=1).astype(np.int64)
     scored = counts > 0  # a query to which nothing is relevant has no average precision in any condition
     groups, any_scored = ranking.groups[scored], bool(scored.any())
-    scores = {name: values[scored] for name, values in ranking.scores.items()}
+    scores = {name: values[scored] for name, values in ranking.scores(ranking.relevant).items()}
     scores["floor"] = random_average_precision(counts, ranking.items)[scored]
     unknown = np.full(int(scored.sum()), np.nan)  # what could not be asked, or has no white box
     scores = {name: scores.get(name, unknown) for name in (*CONDITIONS, "floor")}
@@ -151,8 +192,15 @@ def _measure(ranking: Judged, status: tuple[Status, ...], streams: Streams, resa
             "top10_gone": _top_gone(ranking) if asked else None,
             "code_entropy": {name: code_entropy(codes) for name, codes in ranking.queries.items()} if isinstance(ranking, Ranking) else {},
             "queries_without_relevant": int((~scored).sum()),
+            "t_map": None if ranking.wanted is None else _means(ranking.scores(ranking.wanted)),
+            "chosen_place": _means(ranking.places()) if ranking.chosen else None,
         },
     }
+
+
+def _means(values: Mapping[str, Float64[ndarray, " queries"]]) -> dict[str, float | None]:
+    """By condition, over the queries that have a value."""
+    return {name: float(np.nanmean(each)) if np.isfinite(each).any() else None for name, each in values.items()}
 
 
 def _top_gone(ranking: Judged, top: int = 10) -> float:

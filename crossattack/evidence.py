@@ -48,6 +48,9 @@ def keep_codes(path: Path, evidence: Evidence) -> None:
             if isinstance(ranking, Ranking):
                 group["database"] = ranking.database.numpy()
             group.create_dataset("relevant", data=ranking.relevant, compression="gzip")
+            if ranking.wanted is not None:
+                group.create_dataset("wanted", data=ranking.wanted, compression="gzip")
+            group["chosen"] = np.array(ranking.chosen, np.int64)
         for name, one in evidence.compared.items():
             group = file.create_group(f"agreement/{name}")
             group.attrs["aligned"], group.attrs["image_tower"], group.attrs["text_tower"] = one.aligned, one.image_tower, one.text_tower
@@ -78,9 +81,10 @@ def read(folder: Path, ledger: Ledger) -> Evidence:
 def _ranking(group: Any) -> Judged:
     queries = {name: _tensor(codes) for name, codes in group["queries"].items()}
     relevant, groups = group["relevant"][()], group["groups"][()]
+    goal = group["wanted"][()] if "wanted" in group else None, tuple(group["chosen"][()].tolist())
     if "database" not in group:
-        return Lists(queries, relevant.shape[1], relevant, groups)
-    return Ranking(queries, _tensor(group["database"]), relevant, groups)
+        return Lists(queries, relevant.shape[1], relevant, groups, *goal)
+    return Ranking(queries, _tensor(group["database"]), relevant, groups, *goal)
 
 
 def _compared(group: Any) -> Compared:

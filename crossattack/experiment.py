@@ -11,8 +11,9 @@ from typing import Any
 from crossattack.attacks import AttackContext, Pictures, Words
 from crossattack.config import RunConfig
 from crossattack.doors import Roles, open_doors
-from crossattack.evaluation import compare, judge
+from crossattack.evaluation import Goal, compare, judge
 from crossattack.evidence import Evidence, keep_codes
+from crossattack.goals import chosen_ids, chosen_items, is_targeted, wanted_pairs
 from crossattack.ledger import Ledger
 from crossattack.perturbing import Condition, kept, noise_like, perturb_all, untouched
 from crossattack.progress import Progress
@@ -34,13 +35,25 @@ def run(config: RunConfig, folder: Path, progress: Progress) -> dict[str, Any]:
         Ledger.open(folder / "ledger.sqlite", target_digest=target.digest) as ledger,
         open_doors(config, target, ledger, roles, device, progress, clock) as doors,
     ):
+        attack = config.attack.plugin
+        wanted, chosen = wanted_pairs(query, own, streams), chosen_items(attack, roles.database)
         black_box = AttackContext(
-            doors.oracle, own.images, tuple(own.texts), streams, device, progress, folder, len(query), config.surrogate.plugin
+            doors.oracle,
+            own.images,
+            tuple(own.texts),
+            streams,
+            device,
+            progress,
+            folder,
+            len(query),
+            wanted,
+            chosen,
+            config.surrogate.plugin,
         )
         white_box = doors.white_box(black_box)
         contenders = {
-            "noise": (noise_like(config.attack.plugin), black_box),
-            "attacked": (config.attack.plugin, white_box if white_box and config.oracle.white_box else black_box),
+            "noise": (noise_like(attack), black_box),
+            "attacked": (attack, white_box if white_box and config.oracle.white_box else black_box),
         }
         if white_box:
             contenders["ceiling"] = (config.ceiling.plugin, white_box)
@@ -48,13 +61,14 @@ def run(config: RunConfig, folder: Path, progress: Progress) -> dict[str, Any]:
         ids = tuple(range(len(query)))
         clean: Condition = {"images": untouched(Pictures(ids, query.images)), "texts": untouched(Words(ids, query.texts))}
         conditions = {"clean": clean}
-        for name, (attack, context) in contenders.items():
+        for name, (contender, context) in contenders.items():
             with clock(name):
-                conditions[name] = perturb_all(name, attack, context, clean)
+                conditions[name] = perturb_all(name, contender, context, clean)
         conditions = kept(folder / "items.h5", conditions)
 
         with clock("evaluation"):
-            rankings = judge(doors.referee, conditions, query, roles.database, doors.index, progress)
+            goal = Goal({kind: own.labels[wanted[kind]] for kind in wanted} if is_targeted(attack) else {}, chosen_ids(attack))
+            rankings = judge(doors.referee, conditions, query, roles.database, doors.index, goal, progress)
             compared = compare(doors.referee, black_box.made, roles.held_back, device)
             evidence = Evidence(config, pairs.groups, split, ledger, conditions, rankings, compared)
             keep_codes(folder / "codes.h5", evidence)

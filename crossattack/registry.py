@@ -46,6 +46,7 @@ def class_name(name: str) -> str:
 
 ATTACKS = Registry("attack", "crossattack.attacks")
 DATASETS = Registry("data set", "crossattack.datasets")
+OBJECTIVES = Registry("objective", "crossattack.objectives")
 TARGETS = Registry("target", "crossattack.targets")
 IMAGE_TOWERS = Registry("image tower", "surrogates.towers.images")
 TEXT_TOWERS = Registry("text tower", "surrogates.towers.texts")

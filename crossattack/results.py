@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from crossattack.attacks import Pictures, Words
-from crossattack.attacks._descent import as_bags
+from crossattack.attacks._bags import as_bags
 from crossattack.cache import whole_file
 from crossattack.checks import run_checks
 from crossattack.config import OracleConfig
@@ -107,7 +107,7 @@ def threat_model(evidence: Evidence) -> dict[str, Any]:
         **_list(config.oracle, database=next(iter(evidence.rankings.values())).items),
         "white_box": config.oracle.white_box,
         "eps": getattr(attack, "eps", None),
-        "norm": "linf",
+        "norm": getattr(attack, "norm", "linf"),
         "text": "additive change of the bag of words" if all_bags(evidence.conditions["attacked"]) else "edited texts",
         "text_eps": getattr(attack, "text_eps", None),
         "family_known": uses_surrogate and recipe.image_tower == getattr(target, "image_tower", None),

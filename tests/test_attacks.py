@@ -11,7 +11,7 @@ from worlds import attackers_world
 
 from crossattack import items as storage
 from crossattack.attacks import Attack, Items, Perturbed, Pictures, Words
-from crossattack.attacks._descent import as_bags
+from crossattack.attacks._bags import as_bags
 from crossattack.registry import ATTACKS
 from surrogates.texts import Bags
 
@@ -22,7 +22,7 @@ def quick(name: str, **settings: Any) -> Any:
     """The attack with few steps."""
     attack = ATTACKS.load(name)
     known = {field.name for field in fields(attack)}
-    return attack(**{key: value for key, value in {"steps": 4, **settings}.items() if key in known})
+    return attack(**{key: value for key, value in {"steps": 4, "queries": 12, **settings}.items() if key in known})
 
 
 def perturbed(attack: Attack, items: str, folder: Path, seed: int = 0, split: int | None = None) -> tuple[Items, list[Perturbed]]:

@@ -68,7 +68,7 @@ def test_the_ceiling_has_the_attacks_radii_unless_it_is_given_its_own() -> None:
 def test_choosing_another_plugin_keeps_what_both_know(tmp_path: Path) -> None:
     path = written(tmp_path, "attack: {name: aach, eps: 4/255, margin: 0.5}\n")
     noise = load_config(path, [], {"attack.name": "noise"}).attack.resolved()
-    assert noise == {"name": "noise", "eps": 4 / 255, "text_eps": 0.1}
+    assert noise == {"name": "noise", "norm": "linf", "eps": 4 / 255, "text_eps": 0.1}
     assert "attack.margim" in refusal(written(tmp_path, "attack: {margim: 0.5}\n"), [], {"attack.name": "noise"})[0]
 
 
@@ -107,8 +107,18 @@ def test_settings_fall_on_the_chosen_plugin_whatever_their_order() -> None:
         ("surrogate.weights=onw", "surrogate.weights: own, none, default or a file's path wanted, 'onw' got (did you mean 'own'?)."),
         ("target.weights=/nowhere.pt", "target.weights: weights for efficientnet_lite0 wanted, '/nowhere.pt' got: "),
         ("oracle.budget=10", "oracle.budget: 16 or more wanted for the surrogate of aach, 10 got; the nearest is 16."),
-        ("attack=pgd", "oracle.white_box: true wanted by pgd, which sees the target itself, false got"),
-        ("ceiling=noise", "ceiling: an attack that sees the target itself wanted, noise got; choose one of pgd"),
+        ("ceiling=noise", "ceiling: an attack that sees the target itself wanted, noise got; choose one of bim, di_fgsm, "),
+        ("ceiling.eps=8", "ceiling.eps: 1 or less wanted, 8 got; the nearest is 1. Pixels are in [0, 1]: write 8/255."),
+        (
+            "attack={name: bim, objective: hga}",
+            "attack.objective: no objective is called 'hga' (did you mean 'hag'?); choose one of away, ",
+        ),
+        (
+            "ceiling.objective={name: hag, btea: 1}",
+            "ceiling.objective: no such setting of hag: 'btea' (did you mean 'beta'?); known: name, ",
+        ),
+        ("ceiling.objective={name: hag, beta: -1}", "ceiling.objective.beta: 0 or more wanted, -1 got; the nearest is 0."),
+        ("attack={name: ti_fgsm, kernel: 4}", "attack.kernel: an odd number of pixels wanted, 4 got."),
         ("data={name: scenes, pairs: 3}", "data: `pairs` of scenes: 40 or more wanted, 3 got."),
         ("seed", "--set: key=value wanted, 'seed' got"),
         ("seed=[", "--set seed: a YAML value wanted, '[' got"),

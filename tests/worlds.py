@@ -9,12 +9,14 @@ from typing import Any
 import torch
 
 from crossattack.attacks import AttackContext, Pictures, WhiteBox, Words
+from crossattack.attacks._context import Chosen
 from crossattack.attacks._surrogate import SurrogateRecipe
 from crossattack.catalogue import Catalogue
 from crossattack.codes import harden
 from crossattack.datasets import Pairs, Split
 from crossattack.datasets.scenes import Scenes
 from crossattack.encoding import encode
+from crossattack.goals import wanted_pairs
 from crossattack.ledger import Ledger
 from crossattack.oracle import LocalEndpoint, Oracle, Reveals
 from crossattack.progress import Silent
@@ -64,8 +66,10 @@ def attackers_world(
         reveals = reveals or (Reveals.RANKING if top_k else Reveals.CODES)
         endpoint = LocalEndpoint(target, reveals, batch_size=16, catalogue=catalogue, top_k=top_k)
         oracle = Oracle(ledger, endpoint, budget=budget, per_item=per_item)
-        context = AttackContext(oracle, own.images, own.texts, Streams(seed), "cpu", Silent(), folder, attacked, recipe)
-        box = WhiteBox(target, *codes, database.labels, query.labels)
+        wanted = wanted_pairs(query, own, Streams(seed))
+        chosen = Chosen((0, 3), database.images[[0, 3]], (database.texts[0], database.texts[3]))
+        context = AttackContext(oracle, own.images, own.texts, Streams(seed), "cpu", Silent(), folder, attacked, wanted, chosen, recipe)
+        box = WhiteBox(target, *codes, database.labels, query.labels, own.labels)
         yield World(target, ledger, context, replace(context, white_box=box), query, catalogue)
 
 

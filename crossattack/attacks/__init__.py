@@ -21,10 +21,14 @@ from surrogates.texts import Texts
 
 @dataclass(frozen=True)
 class Needs:
-    """What an attack cannot do without, and the kinds of answers it can use; asked for before anything is spent."""
+    """What an attack cannot do without, and the kinds of answers it can use; asked for before anything is spent.
+
+    gradients: those of a surrogate, or of the target itself where the threat model grants it.
+    """
 
     surrogate: bool = False
     white_box: bool = False
+    gradients: bool = False
     reveals: tuple[str, ...] = ("codes", "ranking")
 
 

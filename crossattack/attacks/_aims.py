@@ -1,9 +1,10 @@
-"""Aims: what an attack pushes a query away from, and what towards, in codes that were paid for or that the surrogate gave."""
+"""Aims: what an attack pushes a query away from, and what towards, among codes that were paid for or that the surrogate gave."""
 
-from typing import TypeAlias, cast
+from dataclasses import dataclass
+from typing import cast
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int8, Int64
 from torch import Tensor
 
 from crossattack.attacks import Items, Pictures
@@ -16,23 +17,41 @@ from crossattack.ledger import Modality
 from crossattack.mining import ascending, extremes, likeness, places
 from crossattack.oracle import Answer, Reveals
 
-Sides: TypeAlias = tuple[Float[Tensor, "items bits"], Float[Tensor, "items bits"]]
+OTHER: dict[Modality, Modality] = {"images": "texts", "texts": "images"}
 
 
-def aims(context: AttackContext, surrogate: Surrogate, items: Items, *, asked: bool, among: float) -> Sides:
-    """Mean codes of each item's positives and of its negatives: the `among` nearest and farthest items of the other modality.
+@dataclass(frozen=True)
+class Aims:
+    """Known codes of one modality, and for each attacked item 1 at what is near it and at what is far from it."""
 
-    Nearness is the surrogate's, which is free, or the target's own (`asked`), at one query an item: its code, or its list.
-    """
-    known = surrogate.text_codes if isinstance(items, Pictures) else surrogate.image_codes
-    generators = [context.streams.torch("aach", type(items).__name__, item) for item in items.ids]
+    codes: Int8[Tensor, "known bits"]
+    near: Float[Tensor, "items known"]
+    far: Float[Tensor, "items known"]
+
+
+def nearest_aims(context: AttackContext, codes: Codes, known: Int8[Tensor, "known bits"], ids: tuple[int, ...], among: float) -> Aims:
+    """The `among` nearest and farthest of what is known, by these codes of the items; ties by each item's own draws."""
     count = max(1, round(among * len(known)))
-    if asked and context.oracle.reveals is Reveals.RANKING:
-        return _listed(context, surrogate, items, ask(context, items).ids, generators, count)
-    codes = ask(context, items).codes if asked else harden(encode(surrogate.network, _modality(items), items.values, device=context.device))
+    generators = [context.streams.torch("aims", item) for item in ids]
     chosen = [extremes(likeness(code[None], known), generator, count) for code, generator in zip(codes, generators, strict=True)]
-    near, far = ([known[rows[side][0]].float().mean(0) for rows in chosen] for side in (0, 1))
-    return torch.stack(near), torch.stack(far)
+    near, far = (_marked(torch.cat([rows[side] for rows in chosen]), len(known)) for side in (0, 1))
+    return Aims(known, near, far)
+
+
+def asked_aims(context: AttackContext, surrogate: Surrogate, items: Items, among: float) -> Aims:
+    """The same by what the target says to each item, at one query an item: its code, or its list of the other modality."""
+    answer, side = ask(context, items), OTHER[modality_of(items)]
+    known = known_codes(surrogate, side)
+    if context.oracle.reveals is not Reveals.RANKING:
+        return nearest_aims(context, answer.codes, known, items.ids, among)
+    answers, count = cast(ListAnswers, surrogate.answers), max(1, round(among * len(known)))
+    shown = answers.shown_text_ids if side == "texts" else answers.shown_image_ids
+    heads = answer.ids[:, : min(count, answer.ids.shape[1])].long()
+    ids, codes = _with_news(context, surrogate, side, ascending(heads), shown, known)
+    far = []
+    for row, item in zip(places(answer.ids, shown), items.ids, strict=True):  # of what training saw: not in the list, or at its tail
+        far.append(torch.searchsorted(ids, shown[extremes(row[None], context.streams.torch("aims", item), count)[1]]))
+    return Aims(codes, _marked(torch.searchsorted(ids, heads), len(ids)), _marked(torch.cat(far), len(ids)))
 
 
 def ask(context: AttackContext, items: Items) -> Answer:
@@ -42,22 +61,18 @@ def ask(context: AttackContext, items: Items) -> Answer:
     return context.oracle.query_texts(items.values, phase="attack", items=items.ids)
 
 
-def _listed(
-    context: AttackContext, surrogate: Surrogate, items: Items, lists: Tensor, generators: list[torch.Generator], count: int
-) -> Sides:
-    """The head of each item's own list, and what is not in it, or at its tail."""
-    answers = cast(ListAnswers, surrogate.answers)
-    pictures = isinstance(items, Pictures)
-    shown, known = (answers.shown_text_ids, surrogate.text_codes) if pictures else (answers.shown_image_ids, surrogate.image_codes)
-    far = [extremes(row[None], generator, count)[1][0] for row, generator in zip(places(lists, shown), generators, strict=True)]
-    heads = lists[:, : min(count, lists.shape[1])].long()
-    ids, codes = _with_news(context, surrogate, "texts" if pictures else "images", ascending(heads), shown, known)
-    near = codes[torch.searchsorted(ids, heads)]  # (items, head, bits)
-    return near.float().mean(1), torch.stack([known[rows].float().mean(0) for rows in far])
+def modality_of(items: Items) -> Modality:
+    """The word for what these are."""
+    return "images" if isinstance(items, Pictures) else "texts"
+
+
+def known_codes(surrogate: Surrogate, modality: Modality) -> Int8[Tensor, "known bits"]:
+    """Codes of the items of that modality that an attack may aim at."""
+    return surrogate.text_codes if modality == "texts" else surrogate.image_codes
 
 
 def _with_news(
-    context: AttackContext, surrogate: Surrogate, modality: Modality, listed: Tensor, shown: Tensor, known: Codes
+    context: AttackContext, surrogate: Surrogate, modality: Modality, listed: Tensor, shown: Tensor, known: Tensor
 ) -> tuple[Int64[Tensor, " items"], Codes]:
     """Ids in ascending order with their codes: those that training saw, and those of `listed` that it did not."""
     news = listed[~torch.isin(listed, shown)]
@@ -68,5 +83,6 @@ def _with_news(
     return ids, torch.cat([known, harden(encode(surrogate.network, modality, values, device=context.device))])[order]
 
 
-def _modality(items: Items) -> Modality:
-    return "images" if isinstance(items, Pictures) else "texts"
+def _marked(positions: Int64[Tensor, "items marked"], known: int) -> Float[Tensor, "items known"]:
+    """1 at these positions of each row."""
+    return torch.zeros(len(positions), known).scatter_(1, positions, 1.0)

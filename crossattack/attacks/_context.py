@@ -1,5 +1,6 @@
 """What an attack is given: an oracle, the attacker's own pairs, and surrogates on the same bill."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -14,6 +15,7 @@ from crossattack.codes import Codes
 from crossattack.encoding import Encoder
 from crossattack.errors import BudgetRefused, UsageError
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
+from crossattack.ledger import Modality
 from crossattack.mining import ascending
 from crossattack.oracle import Answer, Oracle, Reveals
 from crossattack.progress import Progress
@@ -43,6 +45,16 @@ class WhiteBox:
     text_codes: Codes
     database_labels: Bool[Tensor, "items labels"]
     query_labels: Bool[Tensor, "attacked labels"]  # of the attacked items, by their ids
+    own_labels: Bool[Tensor, "pairs labels"]  # of the attacker's own pairs
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Database items that an attack promotes or demotes: their ids, and the items themselves, which their seller has."""
+
+    ids: tuple[int, ...]
+    images: UInt8[Tensor, "chosen 3 height width"]
+    texts: tuple[Text, ...]
 
 
 @dataclass(frozen=True)
@@ -51,6 +63,7 @@ class AttackContext:
 
     images, texts: the attacker's own pairs, disjoint from queries, database and the target's training pairs.
     attacked: how many items of either modality will be attacked.
+    wanted: for each of them, the position of the own pair that a targeted attack is to make it look like.
     folder: where checkpoints go; a resumed run finds there what was finished.
     """
 
@@ -62,6 +75,8 @@ class AttackContext:
     progress: Progress
     folder: Path
     attacked: int
+    wanted: Mapping[Modality, Int64[Tensor, " attacked"]]
+    chosen: Chosen | None = None
     recipe: SurrogateRecipe = field(default_factory=SurrogateRecipe)
     white_box: WhiteBox | None = None
     made: dict[str, Surrogate] = field(default_factory=dict)  # by name; for the referee to look at

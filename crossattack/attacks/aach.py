@@ -1,20 +1,18 @@
 """AACH: a black-box attack on cross-modal Hamming retrieval, through a surrogate trained on triplets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
-import torch
-from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor
 
-from crossattack.attacks import Items, Needs, Perturb, Perturbed, Pictures, Status, Words
-from crossattack.attacks._aims import aims
+from crossattack.attacks import Items, Needs, Perturb, Perturbed, Pictures
 from crossattack.attacks._context import AttackContext
-from crossattack.attacks._descent import descend_bags, descend_images
-from crossattack.attacks._fields import Eps, Steps
-from crossattack.attacks._objectives import triplet
+from crossattack.attacks._eyes import AMONG, open_eyes
+from crossattack.attacks._fields import Eps, Norm, Radius, Steps
+from crossattack.attacks._gradient import follow
+from crossattack.attacks._moves import Moves
 from crossattack.attacks._verdict import verdict
+from crossattack.objectives.triplet import Triplet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +39,15 @@ class Aach:
     """
 
     needs: ClassVar[Needs] = Needs(surrogate=True)
-    eps: Eps = 8 / 255
-    alpha: Eps = 2 / 255
+    norm: Norm = "linf"
+    eps: Radius = 8 / 255
+    alpha: Radius | None = None  # a quarter of eps
     steps: Steps = 20
     text_eps: Eps = 0.1
     text_alpha: Eps = 0.02
     margin: Annotated[float, Field(ge=0, le=2)] = 1.0
     quantisation: Annotated[float, Field(ge=0)] = 0.01
-    among: Annotated[float, Field(gt=0, le=0.5)] = 0.02
+    among: Annotated[float, Field(gt=0, le=0.5)] = AMONG
     triplets: Literal["surrogate", "oracle"] = "surrogate"
     verify: bool = False
 
@@ -56,25 +55,11 @@ class Aach:
         """Query, mine, train; then a batch costs nothing, or one query an item with `triplets: oracle`, or two with `verify`."""
         asked = self.triplets == "oracle"
         reserve = context.attacked * (2 * asked + self.verify * (1 if asked else 2))
-        surrogate = context.surrogate(reserve=reserve)
-        network = surrogate.network.requires_grad_(False)
+        eyes = open_eyes(replace(context, white_box=None), reserve=reserve, among=self.among, asked=asked)
+        perturb = follow(context, self, Triplet(margin=self.margin, quantisation=self.quantisation), Moves(), eyes)
 
-        def perturb(items: Items) -> Perturbed:
-            sides = aims(context, surrogate, items, asked=self.triplets == "oracle", among=self.among)
-            positives, negatives = (side.to(context.device) for side in sides)
+        def perturb_and_ask(items: Items) -> Perturbed:
+            changed = perturb(items)
+            return replace(changed, status=verdict(context, items, changed.items))
 
-            def loss(relaxed: Float[Tensor, "items bits"]) -> Float[Tensor, " items"]:
-                settled = (relaxed - torch.where(relaxed >= 0, 1.0, -1.0)).square().mean(-1)
-                return triplet(relaxed, positives, negatives, self.margin) + self.quantisation * settled
-
-            status = (Status.UNVERIFIED,) * len(items.ids)
-            if isinstance(items, Pictures):
-                found = descend_images(network, items.values, loss, eps=self.eps, alpha=self.alpha, steps=self.steps, device=context.device)
-                changed = Pictures(items.ids, found)
-                return Perturbed(changed, verdict(context, items, changed) if self.verify else status)
-            bags = descend_bags(
-                network, items.values, loss, eps=self.text_eps, alpha=self.text_alpha, steps=self.steps, device=context.device
-            )
-            return Perturbed(Words(items.ids, bags), status, realisable=False)
-
-        return perturb
+        return lambda items: perturb_and_ask(items) if self.verify and isinstance(items, Pictures) else perturb(items)

@@ -1,15 +1,15 @@
 """Random noise: the control that every claim is held against."""
 
 from dataclasses import dataclass
-from math import floor
 from typing import ClassVar
 
 import torch
 
 from crossattack.attacks import Items, Needs, Perturb, Perturbed, Pictures, Status
+from crossattack.attacks._bags import as_bags
+from crossattack.attacks._balls import ball_of_pictures, to_bytes
 from crossattack.attacks._context import AttackContext
-from crossattack.attacks._descent import as_bags
-from crossattack.attacks._fields import Eps
+from crossattack.attacks._fields import Eps, Norm, Radius
 from surrogates.texts import Bags, words_of
 
 
@@ -17,11 +17,14 @@ from surrogates.texts import Bags, words_of
 class Noise:
     """Random signs of the same radius, at no query: each pixel moves by +eps or -eps, each word's weight by +-text_eps.
 
+    With `norm: l2` all pixels move by the same amount, such that the picture as a whole moves by eps.
+
     Differs from the paper: nothing known; it is a control, not anybody's attack.
     """
 
     needs: ClassVar[Needs] = Needs()
-    eps: Eps = 8 / 255
+    norm: Norm = "linf"
+    eps: Radius = 8 / 255
     text_eps: Eps = 0.1
 
     def fit(self, context: AttackContext) -> Perturb:
@@ -31,9 +34,10 @@ class Noise:
         def perturb(items: Items) -> Perturbed:
             status = (Status.UNVERIFIED,) * len(items.ids)
             if isinstance(items, Pictures):
-                reach = floor(self.eps * 255 + 1e-6)
+                ball = ball_of_pictures(items.values.float() / 255, self.eps, self.norm)
                 signs = torch.stack([self._signs(context, items.values.shape[1:], "image", i) for i in items.ids])
-                return Perturbed(Pictures(items.ids, (items.values.int() + reach * signs).clamp(0, 255).to(torch.uint8)), status)
+                found = ball.project(ball.clean + ball.eps * ball.downhill(-signs.float()))
+                return Perturbed(Pictures(items.ids, to_bytes(found, ball)), status)
             clean = as_bags(items.values, vocabulary)
             known = len(vocabulary)
             signs = torch.stack([self._signs(context, torch.Size([known]), "text", i) for i in items.ids])

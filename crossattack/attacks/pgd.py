@@ -1,60 +1,40 @@
-"""Projected gradient descent on the target itself: the ceiling."""
+"""Projected gradient descent; on the target itself, the ceiling."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
-from jaxtyping import Float
-from torch import Tensor
-
-from crossattack.attacks import Items, Needs, Perturb, Perturbed, Pictures, Status, Words
+from crossattack.attacks import Needs, Perturb
 from crossattack.attacks._context import AttackContext
-from crossattack.attacks._descent import descend_bags, descend_images
-from crossattack.attacks._fields import Eps, Steps
-from crossattack.attacks._objectives import consensus, mainstay_codes
+from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius, Steps
+from crossattack.attacks._gradient import follow
+from crossattack.attacks._moves import Moves
+from crossattack.objectives.consensus import CONSENSUS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pgd:
-    """White-box PGD away from the mainstay code of everything relevant: what a black box is measured against.
+    """Projected gradient descent: small steps down the slope, each brought back into the ball.
 
-    It is granted the target's gradients, the labels and the database codes. Signed steps on the whole code at once, from
-    the clean item, as every bit's objective has a slope there.
+    Through a surrogate it is a black-box attack; where the target is granted it is what black boxes are measured against. The
+    start is the clean item, or anywhere in the ball (`start: uniform`).
 
-    Differs from the paper: labels and codes give the objective instead of a class loss (see `_objectives.consensus`); no
-    random start.
+    Differs from the paper: an objective of retrieval takes the place of a class loss; no random start unless asked for, as
+    the objectives of hashing have a slope at the clean item.
 
     Paper: Madry, Makelov, Schmidt, Tsipras, Vladu, "Towards Deep Learning Models Resistant to Adversarial Attacks",
     ICLR 2018.
     """
 
-    needs: ClassVar[Needs] = Needs(white_box=True)
-    eps: Eps = 8 / 255
-    alpha: Eps = 2 / 255
+    needs: ClassVar[Needs] = Needs(gradients=True)
+    objective: AnObjective = CONSENSUS
+    norm: Norm = "linf"
+    eps: Radius = 8 / 255
+    alpha: Radius | None = None  # a quarter of eps
     steps: Steps = 20
     text_eps: Eps = 0.1
     text_alpha: Eps = 0.02
+    start: Literal["clean", "uniform"] = "clean"
 
     def fit(self, context: AttackContext) -> Perturb:
-        """Nothing to learn: the target itself is at hand."""
-        box = context.white_box
-        assert box is not None, "asked for by `needs`, granted by the experiment"
-
-        def perturb(items: Items) -> Perturbed:
-            database = box.text_codes if isinstance(items, Pictures) else box.image_codes
-            mainstay = mainstay_codes(box.query_labels[list(items.ids)], box.database_labels, database).to(context.device)
-
-            def loss(relaxed: Float[Tensor, "items bits"]) -> Float[Tensor, " items"]:
-                return consensus(relaxed, mainstay)
-
-            status = (Status.UNVERIFIED,) * len(items.ids)
-            if isinstance(items, Pictures):
-                found = descend_images(
-                    box.encoder, items.values, loss, eps=self.eps, alpha=self.alpha, steps=self.steps, device=context.device
-                )
-                return Perturbed(Pictures(items.ids, found), status)
-            bags = descend_bags(
-                box.encoder, items.values, loss, eps=self.text_eps, alpha=self.text_alpha, steps=self.steps, device=context.device
-            )
-            return Perturbed(Words(items.ids, bags), status, realisable=False)
-
-        return perturb
+        """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
+        return follow(context, self, self.objective, Moves(start=self.start))

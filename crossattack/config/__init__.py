@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
 
-from crossattack.config._checks import attack_problems, device_problem, reveals_problems, service_problems, tower_problems
+from crossattack.config._checks import attack_problems, device_problem, radius_problems, reveals_problems, service_problems, tower_problems
 from crossattack.config._problems import Problems, explain
 from crossattack.config._section import Section, as_table, checked, chosen
 from crossattack.config._sources import merge, read_override, read_yaml
@@ -128,6 +128,7 @@ class RunConfig(_Table):
     def _fits_together(self) -> "RunConfig":
         """What no single setting can know; asked once all of them are sound."""
         found = attack_problems(self.attack, self.ceiling, self.oracle.budget, self.oracle.white_box)
+        found += radius_problems("attack", self.attack) + radius_problems("ceiling", self.ceiling)
         found += reveals_problems(self.attack, self.oracle.reveals, self.oracle.top_k)
         found += tower_problems("target", self.target) + tower_problems("surrogate", self.surrogate)
         found += service_problems(self.target, self.oracle.white_box)

@@ -40,13 +40,22 @@ def attack_problems(attack: Section, ceiling: Section, budget: int, white_box: b
         black = [name for name in ATTACKS.names() if not ATTACKS.load(name).needs.white_box]
         others = f"grant it with `--set oracle.white_box=true` or choose one of {', '.join(black)}."
         found.append(("oracle.white_box", f"true wanted by {attack.name}, which sees the target itself, false got; {others}"))
-    if attack.plugin.needs.surrogate and budget < 2 * LEAST_PAIRS:
+    needs = attack.plugin.needs
+    if (needs.surrogate or (needs.gradients and not white_box)) and budget < 2 * LEAST_PAIRS:
         least = 2 * LEAST_PAIRS
         found.append(("oracle.budget", f"{least} or more wanted for the surrogate of {attack.name}, {budget} got; the nearest is {least}."))
-    if not ceiling.plugin.needs.white_box:
-        white = [name for name in ATTACKS.names() if ATTACKS.load(name).needs.white_box]
+    if not (ceiling.plugin.needs.white_box or ceiling.plugin.needs.gradients):
+        white = [name for name in ATTACKS.names() if (needs := ATTACKS.load(name).needs).white_box or needs.gradients]
         found.append(("ceiling", f"an attack that sees the target itself wanted, {ceiling.name} got; choose one of {', '.join(white)}."))
     return found
+
+
+def radius_problems(key: str, section: Section) -> list[tuple[str, str]]:
+    """A radius beyond all pixels, which nobody means: 8 for 8/255."""
+    eps = getattr(section.plugin, "eps", None) if section.leader is None or "eps" in section.given else None
+    if eps is None or eps <= 1 or getattr(section.plugin, "norm", "linf") != "linf":
+        return []
+    return [(f"{key}.eps", f"1 or less wanted, {eps:g} got; the nearest is 1. Pixels are in [0, 1]: write 8/255.")]
 
 
 def service_problems(target: Section, white_box: bool) -> list[tuple[str, str]]:

@@ -79,7 +79,7 @@ def perceptibility(clean: Pictures, changed: Pictures) -> float:
 def distortion(clean: Pictures, changed: Pictures) -> dict[str, float | int | None]:
     """Means over the pictures, safe for JSON; all None when there are no pictures.
 
-    linf, l2, ssim               means; `linf_max` is the largest, the one to hold against eps
+    linf, l2, ssim               means; `linf_max` and `l2_max` are the largest, to hold against eps
     psnr                         mean over the pictures that were changed, None when none was; an unchanged picture's is
                                  infinite, and would make the mean so: `unchanged` says how many were left out
     perceptibility               pooled over the set; `perceptibility_per_picture` is the mean of each one's own
@@ -90,6 +90,7 @@ def distortion(clean: Pictures, changed: Pictures) -> dict[str, float | int | No
         "linf": _mean(largest),
         "linf_max": float(largest.max()) if len(largest) else None,
         "l2": _mean(length),
+        "l2_max": float(length.max()) if len(length) else None,
         "psnr": _mean(noise[noise.isfinite()]),
         "unchanged": int(noise.isinf().sum()),
         "ssim": _mean(ssim(clean, changed)),

@@ -13,6 +13,7 @@ A query with nothing relevant has no average precision: it is NaN, it is left ou
 many were. Queries go one by one, the database in tiles: beyond the relevance matrix, memory is that of the histogram.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -96,6 +97,18 @@ def average_precision(
     if ties == "stable":
         return _stable_average_precision(query_codes, database_codes, relevant)
     return levels_average_precision(levels(query_codes, database_codes, relevant), ties)
+
+
+def expected_places(
+    query_codes: Int8[Tensor, "queries bits"], database_codes: Int8[Tensor, "items bits"], chosen: Sequence[int]
+) -> Float64[ndarray, "queries chosen"]:
+    """The place of each chosen item in each query's list, the first being 1, in expectation over random orders of the ties."""
+    columns, places = np.ascontiguousarray(pack(database_codes).T), np.empty((len(query_codes), len(chosen)))
+    for row, code in zip(places, pack(query_codes), strict=True):
+        distance = differing(code, columns)
+        own = distance[list(chosen), None]
+        row[:] = (distance < own).sum(1) + ((distance == own).sum(1) + 1) / 2
+    return places
 
 
 def listed_average_precision(ids: Int32[ndarray, "queries items"], relevant: Relevance) -> Float64[ndarray, " queries"]:

@@ -78,7 +78,8 @@ def _threat(model: Mapping[str, Any]) -> str:
     whole = ", the whole database" if model.get("whole_database") else ""
     top_k = f" (top {model['top_k']:,}{whole})" if model.get("top_k") is not None else ""
     parts = [f"answers reveal {model.get('reveals')}{top_k}"]
-    parts += [f"{model.get('norm', 'norm')} {255 * eps:.3g}/255"] if isinstance(eps, int | float) else []
+    if isinstance(eps, int | float):
+        parts.append(f"l2 {eps:.3g}" if model.get("norm") == "l2" else f"{model.get('norm', 'norm')} {255 * eps:.3g}/255")
     knows = [what for key, what in KNOWLEDGE.items() if model.get(key)]
     return ", ".join([*parts, f"the attacker knows {' and '.join(knows) or 'nothing of the target'}"])
 

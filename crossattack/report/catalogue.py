@@ -8,6 +8,7 @@ from crossattack.errors import UnknownName
 
 FOLDERS = {
     "attacks": ("crossattack.attacks",),
+    "objectives": ("crossattack.objectives",),
     "targets": ("crossattack.targets",),
     "surrogates": ("surrogates.towers.images", "surrogates.towers.texts"),
     "datasets": ("crossattack.datasets",),

@@ -1,0 +1,115 @@
+"""Moves: the parts that the gradient attacks are made of, each of which can be combined with all others.
+
+    start        the clean item, or anywhere in the ball
+    diversity    the slope is that of a picture resized and moved a little, with this probability (DI)
+    scales       the slope is the mean over the picture at 1, 1/2, 1/4, ... of its brightness (SI)
+    kernel       the slope of a picture is smoothed by a Gaussian of this many pixels (TI)
+    decay        slopes add up from step to step, each divided by its mean size, the sum fading by this factor (MI)
+    nesterov     the slope is taken where the sum is about to lead (NI)
+    neighbours   the slope is corrected by its mean over so many random points around, less itself, as of the step before (VMI)
+
+What none of them says is plain projected descent. `descend` is the whole loop.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn import functional
+
+from crossattack.attacks._balls import Ball
+
+Value: TypeAlias = Callable[[Tensor], Float[Tensor, " items"]]  # of points; to be lowered
+Draw: TypeAlias = Callable[[tuple[int, ...]], Tensor]  # uniform draws from [0, 1] of this shape an item, each item its own
+SMALLEST = 0.9  # share of its size that a resized picture has at least
+SIGMAS = 3.0  # within the smoothing kernel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moves:
+    """Which parts a descent has; the defaults are none."""
+
+    start: Literal["clean", "uniform"] = "clean"
+    diversity: float = 0.0
+    scales: int = 1
+    kernel: int = 1
+    decay: float = 0.0
+    nesterov: bool = False
+    neighbours: int = 0
+    reach: float = 1.5  # of the neighbours, in radii
+
+    def from_anywhere(self) -> "Moves":
+        """The same from a random start: for an objective that has no slope at the clean item."""
+        return replace(self, start="uniform")
+
+    def for_bags(self) -> "Moves":
+        """The parts that make sense for bags of words, which have neither brightness nor neighbouring pixels."""
+        return replace(self, diversity=0.0, scales=1, kernel=1)
+
+
+def descend(value: Value, ball: Ball, moves: Moves, draw: Draw, *, alpha: float, steps: int) -> Tensor:
+    """The last of `steps` points, each a move of `alpha` down the slope of `value` and back into the ball.
+
+    An item's way does not depend on its neighbours in the batch: values are summed, and every item draws for itself.
+    """
+    found = ball.clean if moves.start == "clean" else ball.anywhere(draw(tuple(ball.clean.shape[1:])))
+    added, correction = torch.zeros_like(found), torch.zeros_like(found)
+    for _ in range(steps):
+        here = found - alpha * moves.decay * added if moves.nesterov else found
+        slope = _slope(value, here, moves, draw)
+        ahead = slope + correction
+        if moves.neighbours:
+            correction = _around(value, here, ball, moves, draw) - slope
+        if moves.kernel > 1:
+            ahead = smoothed(ahead, moves.kernel)
+        if moves.decay:
+            added = ahead = moves.decay * added + ahead / _mean_size(ahead)
+        found = ball.project(found + alpha * ball.downhill(ahead))
+    return found
+
+
+def _slope(value: Value, point: Tensor, moves: Moves, draw: Draw) -> Tensor:
+    """The gradient of the sum of values, as the mean over the variants of the point that `moves` asks for."""
+    point = point.detach().requires_grad_()
+    slopes = [torch.autograd.grad(value(variant).sum(), point)[0] for variant in _variants(point, moves, draw)]
+    return slopes[0] if len(slopes) == 1 else torch.stack(slopes).mean(0)
+
+
+def _variants(point: Tensor, moves: Moves, draw: Draw) -> Iterator[Tensor]:
+    for power in range(moves.scales):
+        scaled = point / 2**power if power else point
+        yield resized(scaled, moves.diversity, draw) if moves.diversity else scaled
+
+
+def _around(value: Value, point: Tensor, ball: Ball, moves: Moves, draw: Draw) -> Tensor:
+    """The mean slope at random points at most `reach` radii from this one, by each value on its own."""
+    shape, width = tuple(point.shape[1:]), 2 * moves.reach * ball.eps
+    near = (point + width * (draw(shape) - 0.5) for _ in range(moves.neighbours))
+    return torch.stack([_slope(value, each, moves, draw) for each in near]).mean(0)
+
+
+def resized(images: Float[Tensor, "items 3 height width"], probability: float, draw: Draw) -> Float[Tensor, "items 3 height width"]:
+    """With that probability, each picture shrunk to nine tenths or more, put somewhere on black; in one affine sampling."""
+    chance, size, down, right = draw((4,)).unbind(1)
+    scale = torch.where(chance < probability, SMALLEST + (1 - SMALLEST) * size, 1.0)
+    slack = 1 / scale - 1  # how far the smaller picture may move, in the sampling's coordinates
+    grid = torch.zeros(len(images), 2, 3, device=images.device, dtype=images.dtype)
+    grid[:, 0, 0] = grid[:, 1, 1] = 1 / scale
+    grid[:, 0, 2], grid[:, 1, 2] = slack * (2 * right - 1), slack * (2 * down - 1)
+    places = functional.affine_grid(grid, list(images.shape), align_corners=False)
+    return functional.grid_sample(images, places, align_corners=False)
+
+
+def smoothed(slope: Float[Tensor, "items 3 height width"], kernel: int) -> Float[Tensor, "items 3 height width"]:
+    """The slope under a Gaussian of `kernel` x `kernel` pixels that ends at three sigmas, channel by channel."""
+    weights = torch.exp(-torch.linspace(-SIGMAS, SIGMAS, kernel, dtype=slope.dtype, device=slope.device).square() / 2)
+    row = (weights / weights.sum()).expand(3, 1, 1, kernel)
+    spread = functional.conv2d(slope, row, padding=(0, kernel // 2), groups=3)
+    return functional.conv2d(spread, row.transpose(2, 3), padding=(kernel // 2, 0), groups=3)
+
+
+def _mean_size(slope: Tensor) -> Tensor:
+    return slope.abs().flatten(1).mean(1).clamp(min=1e-30).reshape(-1, *[1] * (slope.ndim - 1))

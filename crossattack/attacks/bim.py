@@ -1,0 +1,37 @@
+"""The basic iterative method."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from crossattack.attacks import Needs, Perturb
+from crossattack.attacks._context import AttackContext
+from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius, Steps
+from crossattack.attacks._gradient import follow
+from crossattack.attacks._moves import Moves
+from crossattack.objectives.consensus import CONSENSUS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bim:
+    """FGSM in small steps from the clean item, each brought back into the ball.
+
+    With `start: clean` PGD is the same; it stands here under the name by which it is looked up.
+
+    Differs from the paper: an objective of retrieval takes the place of a class loss; the number of steps is given rather
+    than derived from eps.
+
+    Paper: Kurakin, Goodfellow, Bengio, "Adversarial Examples in the Physical World", ICLR workshop 2017.
+    """
+
+    needs: ClassVar[Needs] = Needs(gradients=True)
+    objective: AnObjective = CONSENSUS
+    norm: Norm = "linf"
+    eps: Radius = 8 / 255
+    alpha: Radius | None = None  # a quarter of eps
+    steps: Steps = 20
+    text_eps: Eps = 0.1
+    text_alpha: Eps = 0.02
+
+    def fit(self, context: AttackContext) -> Perturb:
+        """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
+        return follow(context, self, self.objective, Moves())

@@ -1,0 +1,36 @@
+"""The fast gradient sign method."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from crossattack.attacks import Needs, Perturb
+from crossattack.attacks._context import AttackContext
+from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius
+from crossattack.attacks._gradient import Stride, follow
+from crossattack.attacks._moves import Moves
+from crossattack.objectives.consensus import CONSENSUS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fgsm:
+    """One step of the whole radius along the signs of the slope at the clean item.
+
+    The cheapest of all, and the yardstick of the others. An objective without a slope at the clean item is left from a
+    random point of the ball.
+
+    Differs from the paper: an objective of retrieval takes the place of a class loss; with `norm: l2` the step goes along
+    the slope itself.
+
+    Paper: Goodfellow, Shlens, Szegedy, "Explaining and Harnessing Adversarial Examples", ICLR 2015.
+    """
+
+    needs: ClassVar[Needs] = Needs(gradients=True)
+    objective: AnObjective = CONSENSUS
+    norm: Norm = "linf"
+    eps: Radius = 8 / 255
+    text_eps: Eps = 0.1
+
+    def fit(self, context: AttackContext) -> Perturb:
+        """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
+        stride = Stride(norm=self.norm, eps=self.eps, alpha=self.eps, steps=1, text_eps=self.text_eps, text_alpha=self.text_eps)
+        return follow(context, stride, self.objective, Moves())

@@ -1,0 +1,49 @@
+"""A descent put together from any parts."""
+
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from crossattack.attacks import Needs, Perturb
+from crossattack.attacks._context import AttackContext
+from crossattack.attacks._fields import AnObjective, Eps, Kernel, Norm, Radius, Share, Steps
+from crossattack.attacks._gradient import follow
+from crossattack.attacks._moves import Moves
+from crossattack.objectives.consensus import CONSENSUS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gradient:
+    """Projected descent with any combination of parts: start, diversity, scales, kernel, decay, Nesterov, neighbours.
+
+    `--set attack.diversity=0.5 --set attack.kernel=7` is DI and TI at once, and so on; what is left out is off. See `_moves` for
+    what each part does.
+
+    Differs from the paper: an objective of retrieval takes the place of a class loss. Each part is the one of its own attack
+    (`di_fgsm`, `si_fgsm`, `ti_fgsm`, `mi_fgsm`, `ni_fgsm`, `vmi_fgsm`).
+
+    Paper: Dong, Liao, Pang, Su, Zhu, Hu, Li, "Boosting Adversarial Attacks with Momentum", CVPR 2018, for the frame; the
+    parts name theirs.
+    """
+
+    needs: ClassVar[Needs] = Needs(gradients=True)
+    objective: AnObjective = CONSENSUS
+    norm: Norm = "linf"
+    eps: Radius = 8 / 255
+    alpha: Radius | None = None  # a quarter of eps
+    steps: Steps = 20
+    text_eps: Eps = 0.1
+    text_alpha: Eps = 0.02
+    start: Literal["clean", "uniform"] = "clean"
+    diversity: Share = 0.0
+    scales: Annotated[int, Field(ge=1, le=10)] = 1
+    kernel: Kernel = 1
+    decay: Annotated[float, Field(ge=0)] = 0.0
+    nesterov: bool = False
+    neighbours: Annotated[int, Field(ge=0, le=100)] = 0
+    reach: Annotated[float, Field(ge=0, le=10)] = 1.5
+
+    def fit(self, context: AttackContext) -> Perturb:
+        """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
+        return follow(context, self, self.objective, Moves(**{part: getattr(self, part) for part in Moves.__dataclass_fields__}))
