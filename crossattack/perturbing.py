@@ -30,7 +30,8 @@ def untouched(items: Items) -> Perturbed:
 def noise_like(attack: Attack) -> Noise:
     """The control of an attack: noise of the same radii, where the attack has any."""
     radii = {field.name for field in fields(Noise)}
-    return Noise(**{field.name: getattr(attack, field.name) for field in fields(attack) if field.name in radii})
+    given = {field.name: getattr(attack, field.name) for field in fields(attack) if field.name in radii}
+    return Noise(**{name: value for name, value in given.items() if value is not None})
 
 
 def perturb_all(name: str, attack: Attack, context: AttackContext, clean: Condition) -> Condition:

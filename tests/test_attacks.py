@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from worlds import attackers_world
+from worlds import answers_for, attackers_world
 
 from crossattack import items as storage
 from crossattack.attacks import Attack, Items, Perturbed, Pictures, Words
@@ -22,12 +22,12 @@ def quick(name: str, **settings: Any) -> Any:
     """The attack with few steps."""
     attack = ATTACKS.load(name)
     known = {field.name for field in fields(attack)}
-    return attack(**{key: value for key, value in {"steps": 4, "queries": 12, **settings}.items() if key in known})
+    return attack(**{key: value for key, value in {"steps": 4, "queries": 12, "epochs": 1, "width": 4, **settings}.items() if key in known})
 
 
 def perturbed(attack: Attack, items: str, folder: Path, seed: int = 0, split: int | None = None) -> tuple[Items, list[Perturbed]]:
     """Clean items, and what the attack made of them in batches of `split`."""
-    with attackers_world(folder, seed=seed) as world:
+    with attackers_world(folder, seed=seed, **answers_for(attack)) as world:
         clean: Items = getattr(world, items)
         perturb = attack.fit(world.context(attack))
         size = split or len(clean.ids)
@@ -83,8 +83,9 @@ class TestEveryAttack:
             assert torch.equal(changed.items.values.weights, as_bags(clean.values, changed.items.values.words).weights)
 
     def test_the_bill_only_grows_and_ends_within_the_budget(self, name: str, tmp_path: Path) -> None:
-        with attackers_world(tmp_path, budget=60) as world:
-            attack, left = quick(name), [world.black.oracle.remaining]
+        attack = quick(name)
+        with attackers_world(tmp_path, budget=60, **answers_for(attack)) as world:
+            left = [world.black.oracle.remaining]
             perturb = attack.fit(world.context(attack))
             left.append(world.black.oracle.remaining)
             for items in (world.pictures, world.words):
@@ -95,18 +96,18 @@ class TestEveryAttack:
 
     @pytest.mark.parametrize("level", [0, 128, 255])
     def test_constant_pictures_alone_in_a_batch_survive(self, name: str, level: int, tmp_path: Path) -> None:
-        with attackers_world(tmp_path) as world:
-            attack = quick(name)
+        attack = quick(name)
+        with attackers_world(tmp_path, **answers_for(attack)) as world:
             flat = Pictures((3,), torch.full_like(world.query.images[:1], level))
             changed = attack.fit(world.context(attack))(flat).items.values
         assert (changed.int() - level).abs().max() <= floor(EPS * 255)
 
     def test_saturated_codes_give_no_nan(self, name: str, tmp_path: Path) -> None:
-        with attackers_world(tmp_path) as world:
+        attack = quick(name)
+        with attackers_world(tmp_path, **answers_for(attack)) as world:
             with torch.no_grad():
                 world.target.network.image_head.weight.mul_(1e6)
                 world.target.network.text_head.weight.mul_(1e6)
-            attack = quick(name)
             perturb = attack.fit(world.context(attack))
             perturb(world.pictures)
             bags = perturb(world.words).items.values

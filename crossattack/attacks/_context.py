@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int64, UInt8
 from torch import Tensor
 
 from crossattack.attacks._answers import Answers, CodeAnswers, ListAnswers
-from crossattack.attacks._surrogate import Surrogate, SurrogateRecipe, fit_surrogate
+from crossattack.attacks._surrogate import Lesson, Surrogate, SurrogateRecipe, fit_surrogate, triplets
 from crossattack.codes import Codes
 from crossattack.encoding import Encoder
 from crossattack.errors import BudgetRefused, UsageError
@@ -81,13 +81,15 @@ class AttackContext:
     white_box: WhiteBox | None = None
     made: dict[str, Surrogate] = field(default_factory=dict)  # by name; for the referee to look at
 
-    def surrogate(self, *, name: str = "surrogate", reserve: int = 0) -> Surrogate:
+    def surrogate(self, *, name: str = "surrogate", reserve: int = 0, lesson: Lesson = triplets) -> Surrogate:
         """Query as many of the attacker's pairs as the budget covers, mine triplets, train a surrogate on them.
 
-        reserve: queries to leave for later. A finished surrogate is read back from `folder` on resume.
+        reserve: queries to leave for later. lesson: what it learns from the answers, if not triplets. A finished surrogate
+        is read back from `folder` on resume.
         """
         path = self.folder / f"{name}.safetensors"
-        self.made[name] = fit_surrogate(self.answers(reserve), self.recipe, self.streams, self.device, self.progress, path)
+        answers = self.answers(reserve)
+        self.made[name] = fit_surrogate(answers, self.recipe, self.streams, self.device, self.progress, path, lesson)
         return self.made[name]
 
     def answers(self, reserve: int = 0) -> Answers:

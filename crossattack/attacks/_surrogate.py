@@ -1,8 +1,10 @@
 """A surrogate: an image/text hashing network that learned what the oracle answered."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Int8
@@ -17,7 +19,7 @@ from crossattack.encoding import encode
 from crossattack.progress import Progress
 from crossattack.streams import Streams
 from surrogates.network import HashingNetwork, from_file, network_for, to_bytes
-from surrogates.training import Schedule, train
+from surrogates.training import Objective, Schedule, train
 
 log = logging.getLogger("crossattack")
 
@@ -36,8 +38,22 @@ class Surrogate:
     text_codes: Int8[Tensor, "texts bits"]
 
 
-def fit_surrogate(answers: Answers, recipe: SurrogateRecipe, streams: Streams, device: str, progress: Progress, path: Path) -> Surrogate:
-    """Train on triplets mined in both directions, plus quantisation (see `_learning`); kept at `path`.
+Lesson: TypeAlias = Callable[[HashingNetwork, Answers, SurrogateRecipe, Schedule, torch.Generator], Objective]
+
+
+def triplets(
+    network: HashingNetwork, answers: Answers, recipe: SurrogateRecipe, schedule: Schedule, generator: torch.Generator
+) -> Objective:
+    """The usual lesson: triplets mined from codes, or from lists."""
+    if isinstance(answers, CodeAnswers):
+        return from_codes(network, answers, recipe, generator)
+    return from_lists(network, answers, recipe, schedule, generator)
+
+
+def fit_surrogate(
+    answers: Answers, recipe: SurrogateRecipe, streams: Streams, device: str, progress: Progress, path: Path, lesson: Lesson = triplets
+) -> Surrogate:
+    """Train on triplets mined in both directions, plus quantisation (see `_learning`), or on another lesson; kept at `path`.
 
     Paper: Li, Gao, Deng, Liu, Huang, "Adversarial Attack on Deep Cross-Modal Hamming Retrieval", ICCV 2021. Differs from
     the paper: its margin, weights and networks are not known to us; the two modalities are trained together.
@@ -56,10 +72,7 @@ def fit_surrogate(answers: Answers, recipe: SurrogateRecipe, streams: Streams, d
     generator = streams.torch(path.stem, "batches")
     epochs = max(recipe.epochs, -(-recipe.least_steps // max(1, len(answers.images) // recipe.batch)))
     schedule = Schedule(epochs=epochs, batch=recipe.batch, lr=recipe.lr, tower_lr=recipe.tower_lr)
-    if isinstance(answers, CodeAnswers):
-        objective = from_codes(network, answers, recipe, generator)
-    else:
-        objective = from_lists(network, answers, recipe, schedule, generator)
+    objective = lesson(network, answers, recipe, schedule, generator)
     with progress.stage(f"training {path.stem}", epochs) as tick:
         train(network, answers.images, objective, schedule, generator, tick=tick)
     with whole_file(path) as file:
