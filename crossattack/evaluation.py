@@ -27,7 +27,9 @@ from crossattack.metrics.hashing import bit_agreement, code_entropy, rank_agreem
 from crossattack.metrics.ranking import (
     average_precision,
     expected_places,
+    levels,
     listed_average_precision,
+    precision_at_recalls,
     random_average_precision,
     share_a_label,
 )
@@ -76,6 +78,12 @@ class Ranking:
     def scores(self, relevant: Bool[ndarray, "queries items"]) -> dict[str, Float64[ndarray, " queries"]]:
         """Average precision by condition, in expectation over the orders of ties."""
         return {name: average_precision(codes, self.database, relevant) for name, codes in self.queries.items()}
+
+    def curves(self) -> dict[str, list[float] | None]:
+        """Mean precision at recalls of 0.1, 0.2, ... 1 by condition, over the queries to which something is relevant."""
+        counted = {name: levels(codes, self.database, self.relevant) for name, codes in self.queries.items()}
+        some = self.relevant.any(axis=1)
+        return {name: precision_at_recalls(one)[some].mean(0).tolist() if some.any() else None for name, one in counted.items()}
 
     def places(self) -> dict[str, Float64[ndarray, " queries"]]:
         """Mean place of the chosen items by condition, the first being 1, in expectation over the orders of ties."""
@@ -192,6 +200,7 @@ def _measure(ranking: Judged, status: tuple[Status, ...], streams: Streams, resa
             "top10_gone": _top_gone(ranking) if asked else None,
             "code_entropy": {name: code_entropy(codes) for name, codes in ranking.queries.items()} if isinstance(ranking, Ranking) else {},
             "queries_without_relevant": int((~scored).sum()),
+            "pr_curve": ranking.curves() if isinstance(ranking, Ranking) else {},
             "t_map": None if ranking.wanted is None else _means(ranking.scores(ranking.wanted)),
             "chosen_place": _means(ranking.places()) if ranking.chosen else None,
         },

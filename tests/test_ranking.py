@@ -18,9 +18,11 @@ from crossattack.metrics.ranking import (
     QueryMean,
     TieOrder,
     average_precision,
+    expected_places,
     levels,
     mean_average_precision,
     precision_at,
+    precision_at_recalls,
     random_average_precision,
     share_a_label,
 )
@@ -188,3 +190,30 @@ def test_an_unknown_order_of_ties_lists_the_choices() -> None:
         unchecked(one, one, np.ones((1, 1), bool), "stabel")
     with pytest.raises(UsageError, match="k of at least 1, got 0"):
         precision_at(0, one, one, np.ones((1, 1), bool))
+
+
+def test_a_curve_is_the_precision_of_the_smallest_ball_that_reaches_each_recall() -> None:
+    rng = np.random.default_rng(3)
+    queries, database = codes(6, 12, rng), codes(70, 12, rng)
+    relevant = rng.random((6, 70)) < 0.2
+    relevant[4] = False
+    curve = precision_at_recalls(levels(queries, database, relevant))
+    distances = hamming(pack(queries), pack(database))
+    for query in range(6):
+        for column, recall in enumerate(np.arange(1, 11) / 10):
+            balls = [distances[query] <= radius for radius in range(13)]
+            reached = [
+                ball for ball in balls if relevant[query].any() and relevant[query][ball].sum() >= recall * relevant[query].sum() - 1e-9
+            ]
+            naive = relevant[query][reached[0]].mean() if reached else np.nan
+            assert curve[query, column] == pytest.approx(naive, nan_ok=True)
+    assert np.isnan(curve[4]).all()
+    assert curve[0, -1] <= curve[0, 0]
+
+
+def test_the_expected_place_is_the_mean_over_all_orders_of_the_ties() -> None:
+    query, database = (
+        torch.tensor([[1, 1, 1]], dtype=torch.int8),
+        torch.tensor([[1, 1, 1], [1, 1, -1], [1, -1, 1], [-1, -1, 1]], dtype=torch.int8),
+    )
+    assert expected_places(query, database, (0, 1, 2, 3)).tolist() == [[1.0, 2.5, 2.5, 4.0]]

@@ -27,6 +27,7 @@ from crossattack.errors import UnknownName, UsageError
 
 TieOrder: TypeAlias = Literal["expected", "stable", "best", "worst"]
 Relevance: TypeAlias = Bool[ndarray, "queries items"]
+RECALLS = tuple(step / 10 for step in range(1, 11))  # of a precision-recall curve
 TILE = 1 << 16  # items of the database at work at a time: their words stay in the processor's cache
 
 
@@ -97,6 +98,19 @@ def average_precision(
     if ties == "stable":
         return _stable_average_precision(query_codes, database_codes, relevant)
     return levels_average_precision(levels(query_codes, database_codes, relevant), ties)
+
+
+def precision_at_recalls(found: Levels, recalls: Sequence[float] = RECALLS) -> Float64[ndarray, "queries recalls"]:
+    """The precision-recall curve of Hamming balls: precision within the smallest radius that reaches each recall.
+
+    A ball holds whole ties, so nothing depends on their order. NaN where nothing is relevant to the query.
+    """
+    items, hits = found.items.cumsum(axis=1), found.relevant.cumsum(axis=1)  # (queries, levels)
+    wanted = np.ceil(np.outer(hits[:, -1], recalls) - 1e-9)  # relevant items to be found, (queries, recalls)
+    radius = np.array([np.searchsorted(row, goal) for row, goal in zip(hits, wanted, strict=True)]).reshape(wanted.shape)
+    reached = [np.take_along_axis(counts, radius, axis=1) for counts in (hits, items)]
+    curve: Float64[ndarray, "queries recalls"] = np.where(hits[:, -1:] > 0, reached[0] / np.maximum(reached[1], 1), np.nan)
+    return curve
 
 
 def expected_places(
