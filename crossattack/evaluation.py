@@ -188,6 +188,8 @@ def _measure(ranking: Judged, status: tuple[Status, ...], streams: Streams, resa
         "map_ci95": {name: bootstrap_mean(values, groups, streams.numpy("bootstrap"), resamples) for name, values in scores.items()},
         "recovered": recovered(*triple),
         "recovered_ci95": bootstrap_recovered(*triple, groups, streams.numpy("bootstrap"), resamples),
+        "over_noise": float((scores["noise"] - scores["attacked"]).mean()) if known["noise"] and known["attacked"] else None,
+        "over_noise_ci95": bootstrap_mean(scores["noise"] - scores["attacked"], groups, streams.numpy("bootstrap"), resamples),
         "success": {
             "attacker": _attackers_view(status),
             "referee": float((scores["attacked"] <= scores["floor"]).mean()) if known["attacked"] else None,

@@ -8,7 +8,7 @@ where the threat model grants it. How the items are cut into batches never chang
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, Protocol, TypeAlias, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, TypeAlias, runtime_checkable
 
 from jaxtyping import UInt8
 from torch import Tensor
@@ -17,6 +17,8 @@ from crossattack.attacks._context import AttackContext as AttackContext
 from crossattack.attacks._context import OpenEncoder as OpenEncoder
 from crossattack.attacks._context import WhiteBox as WhiteBox
 from surrogates.texts import Texts
+
+Family: TypeAlias = Literal["control", "gradient", "surrogate", "generator", "classic", "queries", "text"]  # as the docs sort them
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class Attack(Protocol):
     """What a file of this folder holds."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
+    family: ClassVar[Family]
     needs: ClassVar[Needs]
 
     def fit(self, context: AttackContext) -> Perturb:

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from crossattack.attacks import Items, Needs, Perturb, Perturbed, Pictures
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._eyes import AMONG, open_eyes
 from crossattack.attacks._fields import Eps, Norm, Radius, Steps
@@ -38,6 +38,7 @@ class Aach:
     Paper: Li, Gao, Deng, Liu, Huang, "Adversarial Attack on Deep Cross-Modal Hamming Retrieval", ICCV 2021.
     """
 
+    family: ClassVar[Family] = "surrogate"
     needs: ClassVar[Needs] = Needs(surrogate=True)
     norm: Norm = "linf"
     eps: Radius = 8 / 255

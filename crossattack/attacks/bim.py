@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from crossattack.attacks import Needs, Perturb
+from crossattack.attacks import Family, Needs, Perturb
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius, Steps
 from crossattack.attacks._gradient import follow
@@ -23,6 +23,7 @@ class Bim:
     Paper: Kurakin, Goodfellow, Bengio, "Adversarial Examples in the Physical World", ICLR workshop 2017.
     """
 
+    family: ClassVar[Family] = "gradient"
     needs: ClassVar[Needs] = Needs(gradients=True)
     objective: AnObjective = CONSENSUS
     norm: Norm = "linf"

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64
 from pydantic import Field
 from torch import Tensor
 
-from crossattack.attacks import Items, Needs, Perturb, Perturbed, Pictures, Status
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Status
 from crossattack.attacks._answers import ListAnswers
 from crossattack.attacks._balls import ball_of_pictures, to_bytes
 from crossattack.attacks._context import AttackContext
@@ -42,6 +42,7 @@ class Eqb2a:
     ACM Transactions on Information Systems 2023.
     """
 
+    family: ClassVar[Family] = "generator"
     needs: ClassVar[Needs] = Needs(surrogate=True, reveals=("ranking",))
     eps: Eps | None = 8 / 255
     distance: Annotated[float, Field(ge=0, le=1)] = 0.8

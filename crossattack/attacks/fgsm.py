@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from crossattack.attacks import Needs, Perturb
+from crossattack.attacks import Family, Needs, Perturb
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius
 from crossattack.attacks._gradient import Stride, follow
@@ -24,6 +24,7 @@ class Fgsm:
     Paper: Goodfellow, Shlens, Szegedy, "Explaining and Harnessing Adversarial Examples", ICLR 2015.
     """
 
+    family: ClassVar[Family] = "gradient"
     needs: ClassVar[Needs] = Needs(gradients=True)
     objective: AnObjective = CONSENSUS
     norm: Norm = "linf"

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from crossattack.attacks import Needs, Perturb
+from crossattack.attacks import Family, Needs, Perturb
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius, Steps
 from crossattack.attacks._gradient import follow
@@ -25,6 +25,7 @@ class NiFgsm:
     ICLR 2020.
     """
 
+    family: ClassVar[Family] = "gradient"
     needs: ClassVar[Needs] = Needs(gradients=True)
     objective: AnObjective = CONSENSUS
     norm: Norm = "linf"

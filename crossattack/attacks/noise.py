@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from crossattack.attacks import Items, Needs, Perturb, Perturbed, Pictures, Status
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Status
 from crossattack.attacks._bags import as_bags
 from crossattack.attacks._balls import ball_of_pictures, to_bytes
 from crossattack.attacks._context import AttackContext
@@ -22,6 +22,7 @@ class Noise:
     Differs from the paper: nothing known; it is a control, not anybody's attack.
     """
 
+    family: ClassVar[Family] = "control"
     needs: ClassVar[Needs] = Needs()
     norm: Norm = "linf"
     eps: Radius = 8 / 255

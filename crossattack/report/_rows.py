@@ -38,6 +38,7 @@ def score_rows(results: Mapping[str, Any]) -> list[Row]:
     return [
         *rows,
         Row("recovered", tuple(_share_with_interval(one.get("recovered"), one.get("recovered_ci95")) for one in measured)),
+        Row("mAP taken beyond noise", tuple(_with_interval(one.get("over_noise"), one.get("over_noise_ci95")) for one in measured)),
         Row("success, as the attacker sees it", tuple(_share(one["success"].get("attacker")) for one in measured)),
         Row("success, as the referee sees it", tuple(_share(one["success"].get("referee")) for one in measured)),
         Row("the same, of clean items", tuple(_share(one["success"].get("referee_clean")) for one in measured)),
