@@ -136,7 +136,8 @@ def test_a_chosen_picture_finds_words_too(visit: Visit, served: Served) -> None:
 
 def test_where_only_rankings_are_revealed_no_distance_is_shown(visit: Visit, tmp_path: Path) -> None:
     with serving(tmp_path / "state.sqlite", reveals=Reveals.RANKING, top_k=10) as served:
-        page = visit.open(served.url)
+        page, size = visit.open(served.url), len(served.service.database)
+        expect(page.locator("#about")).to_have_text(f"dcmh: words find one of {size} pictures, a picture finds one of {size} texts.")
         page.locator("#words").fill("red")
         page.keyboard.press("Enter")
         assert [told.split()[0] for _, told in hits(page, "words")] == ["item"] * 10
