@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from served import Served, png, serving
-from test_serve_door import ALICE
+from served import ALICE, Served, png, serving
 
 from crossattack.endpoint import Reveals
 from crossattack.serve.tokens import Tokens

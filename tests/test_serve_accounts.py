@@ -1,5 +1,6 @@
 """The service's durable counts without the service: who shares a commit, who is refused, and what is kept of it."""
 
+import sqlite3
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from crossattack.errors import UsageError
 from crossattack.ledger import idempotency_key
 from crossattack.serve.accounts import Accounts, Count, Question, Settled
 from crossattack.serve.refusals import ItemRefused, Refusal
@@ -88,3 +90,32 @@ def test_keys_made_one_after_the_other_lie_side_by_side_and_never_twice() -> Non
     assert len(set(keys)) == 200
     assert [key[:16] for key in keys] == sorted(key[:16] for key in keys)
     assert {len(key) for key in keys} == {32}
+
+
+def test_two_services_that_share_a_file_do_not_overdraw_a_quota(tmp_path: Path) -> None:
+    one, other = (Accounts(tmp_path / "state.sqlite", target_digest=DIGEST, quota=3) for _ in range(2))
+    questions = [Question(None, bytes(16))] * 2
+    assert one.known("anyone", questions) == other.known("anyone", questions) == [None, None]  # both fit, as far as they know
+    one.settle("anyone", "texts", questions, [b"", b""])
+    with pytest.raises(Refusal, match="2 new items wanted, 1 of 3 left"):
+        other.settle("anyone", "texts", questions, [b"", b""])
+    assert one.count("anyone") == other.count("anyone") == Count(texts=2)
+    one.close()
+    other.close()
+
+
+def test_a_file_of_another_kind_or_target_is_refused_unharmed(tmp_path: Path) -> None:
+    Accounts(tmp_path / "state.sqlite", target_digest=DIGEST).close()
+    (tmp_path / "text").write_text("no database, surely, and long enough to be looked at" * 40)
+    sqlite3.connect(tmp_path / "other.sqlite").execute("CREATE TABLE theirs(x)").connection.close()
+    for name, said in (
+        ("state.sqlite", "answers of target 1111"),
+        ("text", "cannot be used"),
+        ("other.sqlite", "is another"),
+        ("no/x", "cannot be used"),
+    ):
+        before = (tmp_path / name).read_bytes() if (tmp_path / name).exists() else None
+        with pytest.raises(UsageError, match=said) as refusal:
+            Accounts(tmp_path / name, target_digest="1" * 16)
+        assert "\n" not in str(refusal.value)
+        assert before is None or (tmp_path / name).read_bytes() == before
