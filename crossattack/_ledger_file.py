@@ -1,22 +1,20 @@
-"""A ledger's file: where it may lie, how it is laid out, and whether an existing one is the one that was meant.
+"""A ledger's file: how it is laid out, and whether an existing one is the one that was meant.
 
 Everything is looked at before anything is written: a file that is refused keeps every byte it had.
 """
 
-import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from crossattack import _sqlite
 from crossattack.errors import LedgerError
 
 SCHEMA = 1
 APPLICATION = 0x7861746B  # "xatk", in the header of every ledger
 OLDEST_SQLITE = (3, 37)  # STRICT tables
-WAL_IS_SOUND = sqlite3.sqlite_version_info >= (3, 51, 3)  # older ones can corrupt a WAL that two processes checkpoint at once
-NETWORKS = re.compile(r"nfs|cifs|smb|lustre|ceph|gpfs|afs|beegfs|panfs|orangefs|gluster|sshfs|davfs|s3fs|gcsfuse")
 
 LAYOUT = (
     """CREATE TABLE target(
@@ -62,7 +60,7 @@ def connect(path: Path, target_digest: str, generation: int | None) -> tuple[sql
     """A connection to the ledger, made when it is not there, and the generation that this session belongs to."""
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         raise LedgerError(f"SQLite 3.37 or newer wanted, {sqlite3.sqlite_version} got; use a newer Python (`uv python install 3.12`).")
-    if kind := network_file_system(path.parent.resolve(), mounts()):
+    if kind := _sqlite.network_of(path):
         raise LedgerError(
             f"a disk of this machine is wanted for {path}, a network file system ({kind}) got; move the run with `--runs DIR`."
         )
@@ -71,24 +69,18 @@ def connect(path: Path, target_digest: str, generation: int | None) -> tuple[sql
     except sqlite3.Error as error:
         advice = "check the folder's permissions" if path.parent.is_dir() else "make its folder"
         raise LedgerError(f"the ledger {path} cannot be opened ({error}); {advice}, or name another.") from error
-    try:
-        with transaction(connection, path):
-            if _is_empty(connection):
-                _lay_out(connection, target_digest)
-            else:
-                _inspect(connection, path, target_digest)
-            if generation is None:
-                (generation,) = connection.execute("UPDATE target SET generation = generation + 1 RETURNING generation").fetchone()
-        # Only now, for it can be a write: nothing may be changed in a file that is refused.
-        with explained(path):
-            connection.execute(f"PRAGMA journal_mode = {'WAL' if WAL_IS_SOUND else 'PERSIST'}")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
-    except BaseException:
-        connection.close()
-        raise
-    assert generation is not None
-    return connection, generation
+
+    def prepare() -> int:
+        if _is_empty(connection):
+            _lay_out(connection, target_digest)
+        else:
+            _inspect(connection, path, target_digest)
+        if generation is None:
+            return _number(connection, "UPDATE target SET generation = generation + 1 RETURNING generation")
+        return generation
+
+    with explained(path):
+        return connection, _sqlite.prepared(connection, prepare)
 
 
 def connect_to_read(path: Path) -> tuple[sqlite3.Connection, str]:
@@ -108,32 +100,9 @@ def connect_to_read(path: Path) -> tuple[sqlite3.Connection, str]:
 
 @contextmanager
 def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
-    """All or nothing, and alone: a plain BEGIN that reads before it writes fails under two writers, whatever the timeout."""
-    with explained(path):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            connection.execute("COMMIT")
-        finally:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-
-
-def network_file_system(folder: Path, mountinfo: str) -> str | None:
-    """The kind of network file system that `folder` lies on, by the kernel's list of mounts; None for a disk."""
-    kinds: dict[str, str] = {}
-    for line in mountinfo.splitlines():
-        place, _, rest = line.partition(" - ")
-        point = re.sub(r"\\(\d{3})", lambda octal: chr(int(octal[1], 8)), place.split()[4])
-        kinds[point] = rest.split()[0]  # a later mount hides an earlier one
-    kind = next((kinds[str(up)] for up in (folder, *folder.parents) if str(up) in kinds), "")
-    return kind if NETWORKS.search(kind) else None
-
-
-def mounts() -> str:
-    """The kernel's list of mounts; empty where there is none to be had."""
-    listing = Path("/proc/self/mountinfo")
-    return listing.read_text() if listing.exists() else ""
+    """All or nothing, and alone; what SQLite makes of it is explained."""
+    with explained(path), _sqlite.transaction(connection):
+        yield
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 Nothing heavy is imported before it is needed, so that help and refusals come at once. What goes wrong on purpose is one
 line a problem on stderr, never a traceback; a traceback is a bug of ours.
 
-Exit codes: 0 done, 1 anything else, 2 bad usage, 3 budget refused, 130 interrupted.
+Exit codes: 0 done, 1 anything else, 2 bad usage, 3 budget refused, 130 interrupted, 141 nobody reads stdout.
 """
 
 import json
@@ -16,7 +16,8 @@ from typing import Annotated
 
 import typer
 
-from crossattack.errors import CrossattackError
+from crossattack._cli_output import stdout_or_a_line
+from crossattack.errors import CrossattackError, Interrupted
 
 app = typer.Typer(
     name="crossattack",
@@ -102,7 +103,7 @@ def run_command(
 
     Exit codes: 0 done, 2 bad usage, 3 budget refused, 130 interrupted (go on with --resume), 1 anything else.
     """
-    from crossattack.run import Wish, run
+    from crossattack._run_command import Wish, run
 
     flags = {
         **{"target.name": target, "attack.name": attack, "data.name": data, "data.root": root, "target.bits": bits},
@@ -269,9 +270,15 @@ def ledger_show(run: RunFolder, runs: Runs = Path("runs"), as_json: AsJson = Fal
 def main(arguments: Sequence[str] | None = None, called: str = "crossattack") -> int:
     """Run a command; its exit code."""
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # before torch: threads that wait spin briefly, then sleep (decision 006)
-    command = typer.main.get_command(app)
     try:
-        return command.main(arguments, prog_name=called, standalone_mode=False) or 0
+        with stdout_or_a_line():
+            code = typer.main.get_command(app).main(arguments, prog_name=called, standalone_mode=False) or 0
+        if code == Interrupted.exit_code:  # what typer makes of Ctrl-C
+            raise KeyboardInterrupt
+        return code
+    except (KeyboardInterrupt, Interrupted) as interrupt:
+        print(str(interrupt) or "interrupted", file=sys.stderr)
+        return Interrupted.exit_code
     except CrossattackError as error:
         for line in str(error).splitlines():
             print(f"error: {line}", file=sys.stderr)
@@ -283,5 +290,3 @@ def main(arguments: Sequence[str] | None = None, called: str = "crossattack") ->
         else:
             print(f"error: {message}", file=sys.stderr)
         return error.exit_code
-    except KeyboardInterrupt:
-        return 130

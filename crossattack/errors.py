@@ -8,7 +8,9 @@
     ├── BudgetRefused           the budget does not cover what was asked: exit code 3
     ├── LedgerError             the ledger cannot be opened, or is not the one that was expected
     ├── DataError               a data set cannot be fetched, read or split as asked
-    └── TargetError             a target refuses, or its file is damaged
+    ├── TargetError             a target refuses, or its file is damaged
+    ├── OutputLost              stdout takes no more: exit code 1, or 141 where nobody reads it
+    └── Interrupted             Ctrl-C, where there is something to go on with: exit code 130
 
 A message says what was wanted, what was got and what to do, in one line; the command line prints it and nothing else.
 """
@@ -65,6 +67,22 @@ class DataError(CrossattackError):
 
 class TargetError(CrossattackError):
     """A target refuses, or its file is damaged."""
+
+
+class OutputLost(CrossattackError):
+    """Stdout takes no more, so the result did not reach whoever asked. closed: nobody reads it any longer."""
+
+    def __init__(self, reason: str, *, closed: bool) -> None:
+        self.exit_code = 141 if closed else 1  # what a shell says of a program that was ended by SIGPIPE
+        super().__init__(
+            f"stdout: room for the result wanted, none got ({reason}); send it elsewhere. A finished run is kept in its folder."
+        )
+
+
+class Interrupted(CrossattackError):
+    """Ctrl-C, said with how to go on."""
+
+    exit_code = 130
 
 
 def nearest(name: str, choices: Iterable[str]) -> str:

@@ -1,8 +1,10 @@
 """A small service on a real socket, in a thread of the test's own process."""
 
 import io
+import struct
 import threading
 import time
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +27,8 @@ from crossattack.serve.app import make_app
 from crossattack.serve.service import Service
 from crossattack.serve.start import listening, server_settings
 from crossattack.targets._trained import HashingTarget
+
+ALICE, BOB = "alice-token-0123456789", "bob-token-0123456789abc"
 
 
 @dataclass(frozen=True)
@@ -104,3 +108,30 @@ def codes_of(reply: Any) -> np.ndarray[Any, Any]:
     """The codes in a reply, all of which are there."""
     assert reply.status_code == 200, reply.text
     return np.array([result["code"] for result in reply.json()["results"]], np.int8)
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def refusal(reply: Any) -> tuple[int, str]:
+    """The status and the word of a refusal; its sentence is one line."""
+    error = reply.json()["error"]
+    assert error["message"]
+    assert "\n" not in error["message"]
+    return reply.status_code, error["code"]
+
+
+def item_codes(reply: Any) -> list[str]:
+    assert reply.status_code == 200, reply.text
+    return [result.get("error", {}).get("code", "answered") for result in reply.json()["results"]]
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG that claims to be huge and whose data is a few thousand zeros."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(10_000_000))) + chunk(b"IEND", b"")

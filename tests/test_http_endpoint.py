@@ -289,7 +289,7 @@ def test_nobody_there_is_said_in_a_line() -> None:
         ({"info": {"batch": None}}, "a sensible count `batch` wanted"),
         ({"info": {"database": [1]}}, "a sensible count `images` wanted"),
         ({"info": {"reveals": "everything"}}, "`reveals` codes or ranking wanted in .*, 'everything' got"),
-        ({"info": {"reveals": "ranking"}}, "`top_k` of 1 to .* wanted in .* of a ranking, None got"),
+        ({"info": {"reveals": "ranking", "dim": None}}, "`top_k` of 1 to .* wanted in .* of a ranking, None got"),
         ({"info": {"reveals": "features"}}, "a service that reveals codes or its ranking wanted, .* reveals features"),
         ({"info": {"idempotency_seconds": -1}}, "`idempotency_seconds` of 0 or more wanted"),
         ({"info": {"api": {"x": "y\n" * 100}}}, "a service of api 1 wanted"),

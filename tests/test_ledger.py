@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from crossattack._ledger_file import network_file_system
+from crossattack._sqlite import network_file_system
 from crossattack.errors import BudgetRefused, LedgerError, UsageError
 from crossattack.ledger import Bill, Charge, Ledger
 
@@ -397,7 +397,7 @@ def test_a_network_file_system_is_recognised_by_its_mount(folder: str, kind: str
 
 
 def test_a_network_file_system_is_refused_before_anything_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("crossattack._ledger_file.mounts", lambda: "30 1 0:41 / / rw - nfs4 server:/ rw")
+    monkeypatch.setattr("crossattack._sqlite.mounts", lambda: "30 1 0:41 / / rw - nfs4 server:/ rw")
     with pytest.raises(LedgerError, match=r"a network file system \(nfs4\) got"):
         Ledger.open(tmp_path / "ledger.sqlite", target_digest=TARGET)
     assert list(tmp_path.iterdir()) == []

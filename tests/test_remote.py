@@ -127,6 +127,7 @@ def test_what_lists_show_is_free_fetched_once_and_still_there_after_a_restart(tm
         database = served.service.database
         for session in range(2):
             loaded = Http(url=served.url, rate=1e6).load(database, device="cpu", progress=Silent())
+            assert (loaded.info.dim, loaded.info.top_k) == (5, 5)
             shown = Shown(tmp_path / "shown.jsonl", (16, 16))
             with loaded.connect(shown) as endpoint, Ledger.open(tmp_path / "ledger.sqlite", target_digest=loaded.digest) as ledger:
                 oracle = Oracle(ledger, endpoint, budget=6)

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
-from served import Served, png, serving
-from test_serve_door import ALICE
+from served import ALICE, Served, png, serving
 
 from crossattack.endpoint import Reveals
 from crossattack.serve.tokens import Tokens
@@ -136,7 +135,8 @@ def test_a_chosen_picture_finds_words_too(visit: Visit, served: Served) -> None:
 
 def test_where_only_rankings_are_revealed_no_distance_is_shown(visit: Visit, tmp_path: Path) -> None:
     with serving(tmp_path / "state.sqlite", reveals=Reveals.RANKING, top_k=10) as served:
-        page = visit.open(served.url)
+        page, size = visit.open(served.url), len(served.service.database)
+        expect(page.locator("#about")).to_have_text(f"dcmh: words find one of {size} pictures, a picture finds one of {size} texts.")
         page.locator("#words").fill("red")
         page.keyboard.press("Enter")
         assert [told.split()[0] for _, told in hits(page, "words")] == ["item"] * 10

@@ -21,8 +21,6 @@ from crossattack.encoding import encode
 from crossattack.endpoint import Reveals
 from crossattack.errors import UsageError
 from crossattack.oracle import LocalEndpoint
-from crossattack.serve.accounts import Accounts, Count, Question
-from crossattack.serve.refusals import Refusal
 
 
 @pytest.fixture
@@ -83,7 +81,11 @@ def test_hits_lead_to_the_pictures_of_the_database(served: Served) -> None:
 
 def test_where_only_rankings_are_revealed_there_are_no_codes_and_no_distances(tmp_path: Path) -> None:
     with serving(tmp_path / "state.sqlite", reveals=Reveals.RANKING, top_k=7) as served:
-        assert served.http.get("/v1/info").json()["top_k"] == 7
+        database = len(served.service.database)
+        assert served.http.get("/v1/info").json() == {  # nothing of codes, not even how many bits they have
+            **{"api": 1, "name": "dcmh", "digest": served.service.target.digest, "reveals": "ranking", "top_k": 7},
+            **{"database": {"images": database, "texts": database}, "batch": 64, "idempotency_seconds": 86400},
+        }
         for reply in (served.texts(["a"]), served.images([b""])):
             assert (reply.status_code, reply.json()["error"]["code"]) == (404, "not_revealed")
         hits = served.texts(["a red cross"], to="/v1/search/texts").json()["results"][0]["hits"]
@@ -211,18 +213,6 @@ def test_a_quota_is_kept_to_the_item_and_replays_stay_free(tmp_path: Path) -> No
         assert served.stats() == {"items": 3, "images": 0, "texts": 3, "replayed": 4}
 
 
-def test_two_services_that_share_a_file_do_not_overdraw_a_quota(tmp_path: Path) -> None:
-    one, other = (Accounts(tmp_path / "state.sqlite", target_digest="0" * 16, quota=3) for _ in range(2))
-    questions = [Question(None, bytes(16))] * 2
-    assert one.known("anyone", questions) == other.known("anyone", questions) == [None, None]  # both fit, as far as they know
-    one.settle("anyone", "texts", questions, [b"", b""])
-    with pytest.raises(Refusal, match="2 new items wanted, 1 of 3 left"):
-        other.settle("anyone", "texts", questions, [b"", b""])
-    assert one.count("anyone") == other.count("anyone") == Count(texts=2)
-    one.close()
-    other.close()
-
-
 def test_what_cannot_be_counted_is_not_answered(served: Served) -> None:
     served.texts(["red"], keys=["a"])
     file = served.service.accounts._db
@@ -238,23 +228,6 @@ def test_what_cannot_be_counted_is_not_answered(served: Served) -> None:
     file.execute("PRAGMA max_page_count = 1000000")
     assert served.texts(["red 8"] * 64, keys=[f"8-{i}" for i in range(64)], to="/v1/search/texts").status_code == 200
     assert served.stats()["items"] == 1 + 64 * (len(replies) - len(refused) + 1)
-
-
-def test_a_file_of_another_kind_or_target_is_refused_unharmed(tmp_path: Path) -> None:
-    Accounts(tmp_path / "state.sqlite", target_digest="0" * 16).close()
-    (tmp_path / "text").write_text("no database, surely, and long enough to be looked at" * 40)
-    sqlite3.connect(tmp_path / "other.sqlite").execute("CREATE TABLE theirs(x)").connection.close()
-    for name, said in (
-        ("state.sqlite", "answers of target 1111"),
-        ("text", "cannot be used"),
-        ("other.sqlite", "is another"),
-        ("no/x", "cannot be used"),
-    ):
-        before = (tmp_path / name).read_bytes() if (tmp_path / name).exists() else None
-        with pytest.raises(UsageError, match=said) as refusal:
-            Accounts(tmp_path / name, target_digest="1" * 16)
-        assert "\n" not in str(refusal.value)
-        assert before is None or (tmp_path / name).read_bytes() == before
 
 
 def test_pictures_of_other_sizes_and_formats_are_fitted(served: Served) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from test_serve_door import ALICE, bearer, bomb
+from served import ALICE, bearer, bomb
 
 from crossattack.cli import main
 

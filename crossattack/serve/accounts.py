@@ -5,16 +5,17 @@ under the same key, is given the stored answer and is not counted again, also by
 belong to an account and are kept for a bounded time; counts are kept for good.
 """
 
+import json
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, final
+from typing import Final, TypeAlias, final
 
-from crossattack._ledger_file import WAL_IS_SOUND, mounts, network_file_system
+from crossattack import _sqlite
 from crossattack.errors import UsageError
 from crossattack.ledger import Modality
 from crossattack.serve.refusals import ItemRefused, Refusal
@@ -49,6 +50,20 @@ class Question:
     fingerprint: bytes
 
 
+Settled: TypeAlias = tuple[bytes | ItemRefused, bool]  # what stands for a question from now on, and whether it was given before
+
+
+@dataclass(eq=False)
+class Settlement:
+    """Answers that wait to be counted and kept; once they are, or cannot be, `outcome` says so."""
+
+    account: str
+    modality: Modality
+    questions: Sequence[Question]
+    answers: Sequence[bytes]
+    outcome: list[Settled] | Refusal | None = None
+
+
 @dataclass(frozen=True)
 class Count:
     """What an account was answered, and how often it was told again."""
@@ -81,6 +96,7 @@ class Accounts:
     ) -> None:
         self.path, self.quota, self.keys_last, self._clock = path, quota, keys_last, clock
         self._lock, self._purged = threading.Lock(), float("-inf")
+        self._waiting: deque[Settlement] = deque()
         self._db = _connect(path, target_digest)
 
     def close(self) -> None:
@@ -98,49 +114,71 @@ class Accounts:
         Where the rest would not fit into the quota the whole request is refused, before anything is computed.
         """
         with self._lock:
-            found = [self._stored(account, question) for question in questions]
+            kept = self._kept(account, questions)
+            found = [_before(question, kept) for question in questions]
             new = [question.key or position for position, question in enumerate(questions) if found[position] is None]
             self._check_quota(account, len(set(new)))
         return found
 
-    def settle(
-        self, account: str, modality: Modality, questions: Sequence[Question], answers: Sequence[bytes]
-    ) -> list[tuple[bytes | ItemRefused, bool]]:
+    def settle(self, account: str, modality: Modality, questions: Sequence[Question], answers: Sequence[bytes]) -> list[Settled]:
         """Count and keep all answers, in one commit. Each comes back with whether it was given before.
 
-        A key that was settled meanwhile, by another request or earlier in this one, keeps its first answer.
+        A key that was settled meanwhile, by another request or earlier in this one, keeps its first answer. Requests that
+        come while a commit is under way share the next one: whoever is let in first settles for all who wait.
         """
-        settled: list[tuple[bytes | ItemRefused, bool]] = []
-        with self._lock, _or_not_now(), _transaction(self._db):
-            self._db.execute("INSERT INTO account(name) VALUES (?) ON CONFLICT DO NOTHING", (account,))
-            for question, answer in zip(questions, answers, strict=True):
-                before = self._stored(account, question)
-                settled.append((answer, False) if before is None else (before, isinstance(before, bytes)))
-                if before is None and question.key is not None:
-                    row = (account, question.key, question.fingerprint, answer, self._clock())
-                    self._db.execute("INSERT OR REPLACE INTO answer(account, key, question, answer, time) VALUES (?, ?, ?, ?, ?)", row)
-            replayed = sum(again for _, again in settled)
-            new = sum(isinstance(answer, bytes) for answer, _ in settled) - replayed
+        settlement = Settlement(account, modality, questions, answers)
+        self._waiting.append(settlement)
+        with self._lock:
+            if settlement.outcome is None:
+                self._settle([self._waiting.popleft() for _ in range(len(self._waiting))])
+        if isinstance(settlement.outcome, Refusal):
+            raise settlement.outcome
+        assert settlement.outcome is not None
+        return settlement.outcome
+
+    def _settle(self, settlements: Sequence[Settlement]) -> None:
+        """All of these in one commit; one that its quota does not cover is refused and leaves no trace, as all are without a disk."""
+        try:
+            with _sqlite.transaction(self._db):
+                outcomes = [self._write(settlement) for settlement in settlements]
+                self._purge()
+        except sqlite3.Error as error:
+            outcomes = [_not_counted(error) for _ in settlements]
+        for settlement, outcome in zip(settlements, outcomes, strict=True):
+            settlement.outcome = outcome
+
+    def _write(self, settlement: Settlement) -> list[Settled] | Refusal:
+        account, modality = settlement.account, settlement.modality
+        kept, settled, rows = self._kept(account, settlement.questions), list[Settled](), []
+        for question, answer in zip(settlement.questions, settlement.answers, strict=True):
+            before = _before(question, kept)
+            settled.append((answer, False) if before is None else (before, isinstance(before, bytes)))
+            if before is None and question.key is not None:
+                kept[question.key] = question.fingerprint, answer
+                rows.append((account, question.key, question.fingerprint, answer, self._clock()))
+        replayed = sum(again for _, again in settled)
+        new = sum(isinstance(answer, bytes) for answer, _ in settled) - replayed
+        try:
             self._check_quota(account, new)
-            change = f"UPDATE account SET {modality} = {modality} + ?, replayed = replayed + ? WHERE name = ?"
-            self._db.execute(change, (new, replayed, account))
-            self._purge()
+        except Refusal as refusal:
+            return refusal
+        change = f"""INSERT INTO account(name, {modality}, replayed) VALUES (?, ?, ?) ON CONFLICT DO UPDATE
+                     SET {modality} = {modality} + excluded.{modality}, replayed = replayed + excluded.replayed"""
+        self._db.execute(change, (account, new, replayed))
+        self._db.executemany("INSERT OR REPLACE INTO answer(account, key, question, answer, time) VALUES (?, ?, ?, ?, ?)", rows)
         return settled
 
     def _count(self, account: str) -> Count:
         row = self._db.execute("SELECT images, texts, replayed FROM account WHERE name = ?", (account,)).fetchone()
         return Count(*row) if row else Count()
 
-    def _stored(self, account: str, question: Question) -> bytes | ItemRefused | None:
-        if question.key is None:
-            return None
-        rows = "SELECT question, answer FROM answer WHERE account = ? AND key = ? AND time > ?"
-        row = self._db.execute(rows, (account, question.key, self._clock() - self.keys_last)).fetchone()
-        if row is None:
-            return None
-        if row[0] != question.fingerprint:
-            return ItemRefused("key_reused", "a key for each question wanted, one that stands for another question got; use a new key.")
-        return bytes(row[1])
+    def _kept(self, account: str, questions: Sequence[Question]) -> dict[str, tuple[bytes, bytes]]:
+        """Question and answer of those keys that are known."""
+        keys = json.dumps([question.key for question in questions if question.key is not None])
+        rows = "SELECT key, question, answer FROM answer WHERE account = ? AND key IN (SELECT value FROM json_each(?)) AND time > ?"
+        return {
+            key: (question, answer) for key, question, answer in self._db.execute(rows, (account, keys, self._clock() - self.keys_last))
+        }
 
     def _check_quota(self, account: str, wanted: int) -> None:
         if self.quota is not None and wanted > (left := max(0, self.quota - self._count(account).items)):
@@ -155,48 +193,33 @@ class Accounts:
             self._purged = now
 
 
-@contextmanager
-def _or_not_now() -> Iterator[None]:
+def _before(question: Question, kept: Mapping[str, tuple[bytes, bytes]]) -> bytes | ItemRefused | None:
+    """What the question was answered before, if it was; a refusal where its key stands for another one."""
+    if question.key is None or question.key not in kept:
+        return None
+    asked, answer = kept[question.key]
+    if asked != question.fingerprint:
+        return ItemRefused("key_reused", "a key for each question wanted, one that stands for another question got; use a new key.")
+    return answer
+
+
+def _not_counted(error: sqlite3.Error) -> Refusal:
     """A count that cannot be written is an answer that does not leave: whoever asked may ask again."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        said = "the count of this answer cannot be written at present; nothing was counted, ask again later."
-        raise Refusal(503, "not_counted", said, {"Retry-After": "5"}) from error
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing, and alone, as in the ledger."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
+    said = "the count of this answer cannot be written at present; nothing was counted, ask again later."
+    refusal = Refusal(503, "not_counted", said, {"Retry-After": "5"})
+    refusal.__cause__ = error
+    return refusal
 
 
 def _connect(path: Path, target_digest: str) -> sqlite3.Connection:
-    """The file, made when it is not there, under the journal rules of the ledger; nothing is written to one that is refused."""
-    if kind := network_file_system(path.parent.resolve(), mounts()):
+    """The file, made when it is not there; nothing is written to one that is refused."""
+    if kind := _sqlite.network_of(path):
         raise UsageError(f"state: a disk of this machine wanted for {path}, a network file system ({kind}) got; name another with --state.")
-    connection = None
     try:
         connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-        with _transaction(connection):
-            _open(connection, path, target_digest)
-        connection.execute(f"PRAGMA journal_mode = {'WAL' if WAL_IS_SOUND else 'PERSIST'}")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-    except BaseException as error:
-        if connection is not None:
-            connection.close()
-        if isinstance(error, sqlite3.Error):
-            raise UsageError(
-                f"state: a file to keep counts in wanted, {path} cannot be used ({error}); name another with --state."
-            ) from error
-        raise
+        _sqlite.prepared(connection, lambda: _open(connection, path, target_digest))
+    except sqlite3.Error as error:
+        raise UsageError(f"state: a file to keep counts in wanted, {path} cannot be used ({error}); name another with --state.") from error
     return connection
 
 

@@ -2,11 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Annotated, Any, TypeVar, final
+from typing import Annotated, Any, Final
 
 import torch
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Security
@@ -26,17 +26,17 @@ from crossattack.serve.refusals import ItemRefused, Refusal
 from crossattack.serve.service import USUAL_HITS, Operation, Service
 from surrogates.texts import Text
 
-Result = TypeVar("Result")
+WORKERS: Final = 4  # requests that are taken apart, answered and counted at a time; the target answers one of them at a time
 
 
 def make_app(service: Service) -> FastAPI:
     """The service as an ASGI application, with its search page and its OpenAPI page."""
-    workers = Workers()
+    workers = ThreadPoolExecutor(WORKERS, "answering")
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
-        workers.close()
+        workers.shutdown()
 
     about = "Codes and searches of one cross-modal hashing target. docs/service.md has the whole protocol."
     app = FastAPI(
@@ -49,27 +49,6 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(_answers(service, workers))
     app.include_router(pages(app.openapi))
     return app
-
-
-@final
-class Workers:
-    """Threads for what would hold up the others: one that asks the target, two that take files apart meanwhile."""
-
-    def __init__(self) -> None:
-        self._decoding, self._answering = ThreadPoolExecutor(2, "decoding"), ThreadPoolExecutor(1, "answering")
-
-    async def decode(self, call: Callable[[], Result]) -> Result:
-        """Run it where files are taken apart."""
-        return await asyncio.get_running_loop().run_in_executor(self._decoding, call)
-
-    async def answer(self, call: Callable[[], Result]) -> Result:
-        """Run it where the target is asked."""
-        return await asyncio.get_running_loop().run_in_executor(self._answering, call)
-
-    def close(self) -> None:
-        """Finish what was begun."""
-        self._decoding.shutdown()
-        self._answering.shutdown()
 
 
 def _caller(service: Service) -> Any:
@@ -114,7 +93,7 @@ def _about(service: Service) -> APIRouter:
     return router
 
 
-def _answers(service: Service, workers: Workers) -> APIRouter:
+def _answers(service: Service, workers: Executor) -> APIRouter:
     """What is counted: codes where they are revealed, and searches."""
     router, caller = APIRouter(responses=wire.REFUSALS), _caller(service)
     reveals_codes = service.reveals is Reveals.CODES
@@ -155,7 +134,7 @@ def _answers(service: Service, workers: Workers) -> APIRouter:
 
 
 async def _answered(
-    service: Service, workers: Workers, request: Request, account: str, operation: Operation, modality: Modality, k: int
+    service: Service, workers: Executor, request: Request, account: str, operation: Operation, modality: Modality, k: int
 ) -> Response:
     """Read, accept, answer, count: one result an item, in order."""
     try:
@@ -165,7 +144,17 @@ async def _answered(
     except Refusal:
         await linger(request)
         raise
-    looked_at = await workers.decode(partial(_accepted, service, submission))
+    call = partial(_work, service, submission, account, operation, modality, k)
+    body, told = await asyncio.get_running_loop().run_in_executor(workers, call)
+    request.scope["state"].update(told)
+    return Response(body, media_type="application/json")
+
+
+def _work(
+    service: Service, submission: Submission, account: str, operation: Operation, modality: Modality, k: int
+) -> tuple[bytes, dict[str, int]]:
+    """All that would hold up others: files taken apart, the target asked, answers counted. The reply, and what is logged of it."""
+    looked_at = _accepted(service, submission)
     good = [position for position, item in enumerate(looked_at) if not isinstance(item, ItemRefused)]
     results = [item.body() if isinstance(item, ItemRefused) else {} for item in looked_at]
     replayed = 0
@@ -173,13 +162,11 @@ async def _answered(
         items: Any = [looked_at[position] for position in good]
         keys = [submission.keys[position] for position in good]
         stacked = torch.stack(items) if modality == "images" else items
-        answers, replayed = await workers.answer(partial(service.answer, account, operation, stacked, keys, k))
+        answers, replayed = service.answer(account, operation, stacked, keys, k)
         for position, answer in zip(good, answers, strict=True):
             results[position] = answer
-    refused = sum("error" in result for result in results)
-    request.scope["state"].update(items=len(results), replayed=replayed, refused=refused)
-    body = await workers.decode(partial(_as_json, results))
-    return Response(body, media_type="application/json")
+    body = json.dumps({"results": results}, separators=(",", ":")).encode()
+    return body, {"items": len(results), "replayed": replayed, "refused": sum("error" in result for result in results)}
 
 
 def _accepted(service: Service, submission: Submission) -> list[Picture | Text | ItemRefused]:
@@ -191,10 +178,6 @@ def _accepted(service: Service, submission: Submission) -> list[Picture | Text |
         except ItemRefused as refused:
             accepted.append(refused)
     return accepted
-
-
-def _as_json(results: list[dict[str, Any]]) -> bytes:
-    return json.dumps({"results": results}, separators=(",", ":")).encode()
 
 
 async def _plain_refusal(request: Request, error: Exception) -> Response:

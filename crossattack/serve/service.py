@@ -79,13 +79,13 @@ class Service:
         return self.top_k or len(self.database)
 
     def info(self) -> dict[str, Any]:
-        """What the service says of itself."""
+        """What the service says of itself: of its codes, not even their length where it reveals none."""
         return {
             "api": 1,
             "name": self.name,
             "digest": self.target.digest,
             "reveals": self.reveals.value,
-            "dim": self.target.dim,
+            **({"dim": self.target.dim} if self.reveals is Reveals.CODES else {}),
             "top_k": self.top_k,
             "database": {"images": len(self.database.images), "texts": len(self.database.texts)},
             "batch": self.batch,

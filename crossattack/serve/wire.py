@@ -21,13 +21,17 @@ class Sizes(BaseModel):
 
 
 class Info(BaseModel):
-    """What the service says of itself. `batch`: items a request may hold; `top_k`: hits a search may show, null for all."""
+    """What the service says of itself.
+
+    `dim`: bits of a code, only where codes are revealed. `top_k`: hits a search may show, null for all. `batch`: items a request
+    may hold.
+    """
 
     api: int
     name: str
     digest: str
     reveals: str
-    dim: int
+    dim: int | None = None
     top_k: int | None
     database: Sizes
     batch: int

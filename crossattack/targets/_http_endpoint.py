@@ -58,7 +58,7 @@ class HttpEndpoint:
         return Terms(
             digest=self.info.digest,
             reveals=self.info.reveals,
-            dim=top_k or self.info.dim,
+            dim=self.info.dim,
             batch_size=max(1, min(self.settings.batch, self.info.batch, int(self.settings.rate * LONGEST_PACE), fit)),
             takes_bags=False,
             database=max(self.info.images, self.info.texts) if top_k else None,

@@ -30,7 +30,7 @@ class Info:
     name: str
     digest: str
     reveals: Reveals
-    dim: int
+    dim: int  # bits of a code, or ids in a list: what a service that reveals lists says of its bits is not read
     images: int  # of its database
     texts: int
     batch: int  # items a request may hold
@@ -44,8 +44,13 @@ def read_info(said: Any, url: str) -> Info:
         got = f"api {said['api']!r:.20}" if isinstance(said, dict) and "api" in said else "something else"
         raise TargetError(f"a service of api {API} wanted at {url}, {got} got; check `target.url`, or use the version that fits.")
     database = said.get("database")
-    counts: dict[str, Any] = {"dim": said.get("dim"), "batch": said.get("batch")}
+    reveals = {kind.value: kind for kind in Reveals}.get(str(said.get("reveals")))
+    if reveals is None:
+        raise TargetError(f"`reveals` codes or ranking wanted in {url}/v1/info, {said.get('reveals')!r:.40} got; check the service.")
+    counts: dict[str, Any] = {"batch": said.get("batch")}
     counts |= {side: database.get(side) if isinstance(database, dict) else None for side in ("images", "texts")}
+    if reveals is not Reveals.RANKING:
+        counts["dim"] = said.get("dim")
     for key, got in counts.items():
         if type(got) is not int or not 0 <= got <= 1 << 40 or (key == "dim" and not 1 <= got <= LONGEST_CODE):
             raise TargetError(f"a sensible count `{key}` wanted in {url}/v1/info, {got!r:.40} got; check the service.")
@@ -54,22 +59,19 @@ def read_info(said: Any, url: str) -> Info:
         raise TargetError(f"`digest` of 16 hexadecimal digits wanted in {url}/v1/info, {digest!r:.40} got; check the service.")
     if type(memory) not in (int, float) or not memory >= 0:
         raise TargetError(f"`idempotency_seconds` of 0 or more wanted in {url}/v1/info, {memory!r:.40} got; check the service.")
-    reveals = {kind.value: kind for kind in Reveals}.get(str(said.get("reveals")))
-    if reveals is None:
-        raise TargetError(f"`reveals` codes or ranking wanted in {url}/v1/info, {said.get('reveals')!r:.40} got; check the service.")
-    top_k, most = said.get("top_k"), min(counts["images"], counts["texts"])
+    top_k, most = said.get("top_k") if reveals is Reveals.RANKING else None, min(counts["images"], counts["texts"])
     if reveals is Reveals.RANKING and (type(top_k) is not int or not 1 <= top_k <= most):
         raise TargetError(f"`top_k` of 1 to {most} wanted in {url}/v1/info of a ranking, {top_k!r:.40} got; check the service.")
     return Info(
         name=printable(str(said.get("name", "")), 60),
         digest=digest,
         reveals=reveals,
-        dim=counts["dim"],
+        dim=top_k or counts["dim"],
         images=counts["images"],
         texts=counts["texts"],
         batch=max(1, counts["batch"]),
         idempotency_seconds=float(memory),
-        top_k=top_k if reveals is Reveals.RANKING else None,
+        top_k=top_k,
     )
 
 

@@ -93,8 +93,8 @@ async function introduce() {
   try {
     const info = await (await ask("/v1/info")).json();
     byId("about").textContent =
-      `${info.name}, ${info.dim} bits: words find one of ${info.database.images} pictures, a picture finds one of ` +
-      `${info.database.texts} texts; what is near in Hamming distance is a hit.`;
+      `${info.name}${info.dim ? `, ${info.dim} bits` : ""}: words find one of ${info.database.images} pictures, a picture finds one of ` +
+      `${info.database.texts} texts${info.dim ? "; what is near in Hamming distance is a hit" : ""}.`;
     byId("token-form").hidden = true;
     say("");
   } catch (error) {
