@@ -28,7 +28,6 @@ from crossattack.targets.dcmh import Dcmh
 from crossattack.targets.http import Http
 
 RECIPE = ["target.image_tower=convnet", "target.epochs=2", "target.bits=16", "ceiling.steps=2"]
-STEPS = ["surrogate.batch=64", "surrogate.epochs=3"]  # smaller batches may draw one picture alone, too few for batch normalisation
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -86,7 +85,7 @@ def test_codes_over_http_give_the_run_in_one_process_and_its_replay(tmp_path: Pa
 
 @pytest.mark.parametrize("top_k", [12, DATABASE])
 def test_lists_over_http_teach_and_cost_what_they_do_in_one_process(top_k: int, tmp_path: Path, target: HashingTarget) -> None:
-    lists = [*STEPS, "oracle.reveals=ranking", f"oracle.top_k={'all' if top_k == DATABASE else top_k}"]
+    lists = ["oracle.reveals=ranking", f"oracle.top_k={'all' if top_k == DATABASE else top_k}"]
     local = ran(tmp_path / "local", *RECIPE, *lists)
     with serving(tmp_path / "state", target=target, reveals=Reveals.RANKING, top_k=top_k) as served:
         found = ran(tmp_path / "remote", *remote(served), *lists)
