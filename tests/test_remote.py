@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from remote_runs import ATTACK, DATABASE
 from served import Served, png, serving
-from test_http_runs import ATTACK, DATABASE
 from worlds import scenes
 
 from crossattack.cli import main
