@@ -5,7 +5,7 @@ what lies in the run's folder, so that it can be computed again without a query.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,7 +26,7 @@ from crossattack.ledger import Modality
 from crossattack.metrics.hashing import bit_agreement, code_entropy, rank_agreement
 from crossattack.metrics.ranking import average_precision, listed_average_precision, random_average_precision, share_a_label
 from crossattack.metrics.statistics import bootstrap_mean, bootstrap_recovered, recovered
-from crossattack.oracle import Referee, Reveals
+from crossattack.oracle import FINDS, Referee, Reveals
 from crossattack.perturbing import Condition
 from crossattack.progress import Progress
 from crossattack.streams import Streams
@@ -39,12 +39,13 @@ CONDITIONS = ("clean", "noise", "attacked", "ceiling")
 
 @dataclass(frozen=True)
 class Ranking:
-    """One direction: codes of the queries by condition, and what they are ranked against."""
+    """One direction: codes of the queries by condition, and what they are ranked against; its `keys` where a service was asked."""
 
     queries: dict[str, Int8[Tensor, "queries bits"]]
     database: Int8[Tensor, "items bits"]
     relevant: Bool[ndarray, "queries items"]
     groups: Int64[ndarray, " queries"]
+    keys: list[bytes] = field(default_factory=list)
 
     @property
     def items(self) -> int:
@@ -105,7 +106,8 @@ def judge(
                 tick(len(query), f"{direction}, {name}")
             groups = query.groups.numpy()
             if index:
-                rankings[direction] = Ranking(codes, index.texts if modality == "images" else index.images, relevant, groups)
+                known = index.texts if modality == "images" else index.images
+                rankings[direction] = Ranking(codes, known, relevant, groups, index.keys.get(FINDS[modality], []))
             else:
                 rankings[direction] = Lists(codes, len(database), relevant, groups)
     return rankings

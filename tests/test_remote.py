@@ -1,6 +1,8 @@
 """The real client against the real service over a real socket: what is learned, billed and judged is what a run in one process gives."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,48 @@ def test_codes_over_http_give_the_run_in_one_process_and_its_replay(tmp_path: Pa
     differences, replayed = replay(tmp_path / "remote")
     assert differences == []
     assert replayed > 150
+
+
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory, cache: None) -> Path:
+    """The folder of a finished run against a service that shows codes."""
+    with serving(tmp_path_factory.mktemp("state") / "state") as served:
+        folder = tmp_path_factory.mktemp("runs") / "asked"
+        ran(folder, *remote(served))
+    return folder
+
+
+def flip_a_bit(file: h5py.File) -> None:
+    file["text_to_image/database"][7, 3] *= -1
+
+
+def forget_whose_codes_they_are(file: h5py.File) -> None:
+    del file["text_to_image/keys"]
+
+
+def exchange_two(file: h5py.File) -> None:
+    codes = file["image_to_text/database"]
+    other = next(row for row in range(1, len(codes)) if (codes[row] != codes[0]).any())
+    codes[0] = codes[other]
+
+
+@pytest.mark.parametrize(
+    ("tamper", "says"),
+    [
+        (flip_a_bit, "codes.h5/text_to_image/database[7]: kept "),
+        (forget_whose_codes_they_are, f"codes.h5/text_to_image/database: kept {DATABASE} codes, recomputed 0 items"),
+        (exchange_two, "codes.h5/image_to_text/database[0]: kept "),
+    ],
+)
+def test_a_code_of_a_services_database_is_held_against_what_was_paid_for(
+    tamper: Callable[[h5py.File], None], says: str, asked: Path, tmp_path: Path
+) -> None:
+    assert replay(asked)[0] == []
+    copied = Path(shutil.copytree(asked, tmp_path / "copied"))
+    with h5py.File(copied / "codes.h5", "r+") as file:
+        tamper(file)
+    (found,) = [difference for difference in map(str, replay(copied)[0]) if difference.startswith("codes.h5")]
+    assert found.startswith(says)
 
 
 @pytest.mark.parametrize("top_k", [12, DATABASE])
