@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,29 @@ def test_a_network_file_system_is_refused_before_anything_is_made(tmp_path: Path
     with pytest.raises(LedgerError, match=r"a network file system \(nfs4\) got"):
         Ledger.open(tmp_path / "ledger.sqlite", target_digest=TARGET)
     assert list(tmp_path.iterdir()) == []
+
+
+HALF_DONE = """
+import os, sqlite3, sys
+db = sqlite3.connect(sys.argv[1], isolation_level=None)
+db.execute("PRAGMA journal_mode = PERSIST")
+db.execute("PRAGMA cache_size = 1")
+db.execute("BEGIN IMMEDIATE")
+db.execute("UPDATE charge SET attempts = attempts + 1")
+db.execute("UPDATE account SET spent = 0")
+os._exit(0)
+"""
+
+
+def test_a_ledger_that_was_left_half_written_can_be_looked_at_once_that_is_undone(tmp_path: Path) -> None:
+    with opened(tmp_path, cap=1000) as ledger:
+        buy(ledger, *range(500))
+        if ledger._db.execute("PRAGMA journal_mode").fetchone() == ("wal",):
+            return  # nothing is written half
+    subprocess.run([sys.executable, "-c", HALF_DONE, str(tmp_path / "ledger.sqlite")], check=True)
+    with pytest.raises(LedgerError, match="cannot be read"):
+        Ledger.read(tmp_path / "ledger.sqlite")
+    with Ledger.read(tmp_path / "ledger.sqlite", settle=True) as ledger:
+        assert (ledger.bill("attacker").spent, ledger.findings()) == (500, [])
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            ledger._db.execute("UPDATE account SET spent = 0")
