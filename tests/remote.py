@@ -14,6 +14,7 @@ from crossattack.datasets import Pairs
 from crossattack.ledger import Bill, Ledger
 from crossattack.oracle import Oracle, Referee
 from crossattack.progress import Silent
+from crossattack.targets._http_shown import Shown
 from crossattack.targets._http_wire import as_png
 from crossattack.targets.http import Http, RemoteTarget
 
@@ -26,8 +27,8 @@ EVERYTHING = {
         "slow": 0.02,
         "truncated": 0.07,
         "malformed": 0.07,
-        "bits": 0.07,
-        "values": 0.07,
+        "short": 0.07,
+        "impossible": 0.07,
         "fewer": 0.03,
         "oversized": 0.05,
         "unavailable": 0.05,
@@ -79,7 +80,8 @@ def doors(folder: Path, url: str, budget: int = 1000, per_item: int | None = Non
     """Both doors to the service at `url`, on the ledger in `folder`."""
     folder.mkdir(exist_ok=True)
     target = load(url, **settings)
-    with Ledger.open(folder / "ledger.sqlite", target_digest=target.digest) as ledger, target.connect() as endpoint:
+    shown = Shown(folder / "shown.jsonl", (16, 16)) if target.info.top_k else None
+    with Ledger.open(folder / "ledger.sqlite", target_digest=target.digest) as ledger, target.connect(shown) as endpoint:
         yield Doors(ledger, Oracle(ledger, endpoint, budget=budget, per_item=per_item), Referee(ledger, endpoint, cap=1000))
 
 

@@ -16,15 +16,11 @@ ATTACK = [
 ]
 QUICK = ["rate=1e6", "backoff=0.002", "longest_wait=0.1", "read_seconds=20", "attempts=60", "batch=16"]
 FAULTS = {
-    "busy": 0.2,
-    "lost": 0.2,
-    "truncated": 0.03,
-    "malformed": 0.03,
-    "bits": 0.03,
-    "values": 0.03,
-    "oversized": 0.02,
-    "unavailable": 0.03,
+    **{"busy": 0.2, "lost": 0.2, "slow": 0.01, "truncated": 0.03, "malformed": 0.03, "short": 0.03, "impossible": 0.03, "repeated": 0.03},
+    **{"fewer": 0.03, "oversized": 0.02, "unavailable": 0.03},
 }
+LISTS = ["oracle.reveals=ranking", "oracle.top_k=12"]
+VERIFIED = ["attack.verify=true"]
 TOKEN = "t0ken-that-nobody-may-see"
 DATABASE = len(Scenes(pairs=240, pixels=16).load(Silent())[1].database)
 
@@ -37,6 +33,14 @@ def results_of(folder: Path, url: str, *more: str) -> dict[str, Any]:
     """A run in this process."""
     folder.mkdir(parents=True)
     return run(load_config(overrides=[*settings(url, *more), "name=remote"]), folder, Silent())
+
+
+def without_times(results: dict[str, Any]) -> dict[str, Any]:
+    """All of results.json but times, the address of the service and the name of the run."""
+    left = {key: value for key, value in results.items() if key not in ("started", "seconds", "name")}
+    config, target = dict(results["config"]), dict(results["config"]["target"])
+    config |= {"name": None, "target": target | {"url": None}}
+    return left | {"config": config, "service": results["service"] | {"url": None}}
 
 
 def figures(results: dict[str, Any]) -> dict[str, Any]:

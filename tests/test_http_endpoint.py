@@ -150,7 +150,7 @@ def test_a_redirect_is_not_followed(folder: Path) -> None:
             elsewhere.accept()
 
 
-@pytest.mark.parametrize("bad", ["bits", "values", "fewer", "oversized", "malformed", "truncated", "slow", "unavailable"])
+@pytest.mark.parametrize("bad", ["short", "impossible", "fewer", "oversized", "malformed", "truncated", "slow", "unavailable"])
 def test_a_reply_that_is_always_bad_is_never_kept(bad: str, folder: Path) -> None:
     settings = {"attempts": 3, "read_seconds": 0.3 if bad == "slow" else 10.0}
     with service(folder / "count", faults={bad: 1.0}) as running, doors(folder / "run", running.url, **settings) as both:
@@ -162,7 +162,7 @@ def test_a_reply_that_is_always_bad_is_never_kept(bad: str, folder: Path) -> Non
 
 
 def test_good_items_of_a_bad_reply_are_kept(folder: Path) -> None:
-    with service(folder / "count", faults={"bits": 1.0}) as running, doors(folder / "run", running.url, attempts=1) as both:
+    with service(folder / "count", faults={"short": 1.0}) as running, doors(folder / "run", running.url, attempts=1) as both:
         with pytest.raises(TargetError, match="16 bits wanted, 15 got"):
             both.oracle.query_images(pictures(8), phase="mining")
         assert both.ledger._db.execute("SELECT count(*) FROM answer").fetchone() == (7,)

@@ -13,7 +13,7 @@ import pytest
 import torch
 from faulty_service import Service, options_of
 from PIL import Image
-from remote_runs import ATTACK, DATABASE, FAULTS, TOKEN, check, command, figures, results_of
+from remote_runs import ATTACK, DATABASE, TOKEN, check, command, figures, results_of
 from services import Running, service
 
 from crossattack.cli import main
@@ -26,18 +26,6 @@ from crossattack.ledger import Ledger
 from crossattack.progress import Silent
 from crossattack.report.page import page
 from crossattack.targets.dcmh import Dcmh
-
-
-def test_a_run_through_faults_and_crashes_ends_like_one_without(tmp_path: Path) -> None:
-    with service(tmp_path / "calm", database=DATABASE) as calm:
-        wanted = results_of(tmp_path / "one", calm.url)
-        assert calm.total() == wanted["budget"]["spent"] + wanted["budget"]["evaluation"]
-    with service(tmp_path / "faulty", database=DATABASE, faults=FAULTS, seed=3, exit_after=25) as running:
-        found = results_of(tmp_path / "two", running.url)
-        assert running.lives > 2
-        assert running.total() == calm.total()
-    assert figures(found) == figures(wanted)
-    assert check(found, "the service counted the same")["ok"]
 
 
 def test_what_no_service_gives_is_null_and_a_check_says_why(tmp_path: Path) -> None:
