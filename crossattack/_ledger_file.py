@@ -107,7 +107,7 @@ def connect_to_read(path: Path) -> tuple[sqlite3.Connection, str]:
 
 
 def roll_back(path: Path) -> None:
-    """Undo what a killed process left half done, as whoever opens the file for writing does on the way."""
+    """Undo what a killed process left half done, as whoever writes to the file does on the way and a reader may not."""
     with explained(path), closing(sqlite3.connect(path, timeout=30)) as connection:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 

@@ -26,7 +26,7 @@ from typing import Any, Literal, TypeAlias, final
 
 import numpy as np
 
-from crossattack._ledger_file import connect, connect_to_read, explained, roll_back, transaction
+from crossattack._ledger_file import connect, connect_to_read, explained, transaction
 from crossattack._ledger_resends import count_repeated, repeated
 from crossattack._ledger_statement import Line, findings, lines
 from crossattack.errors import BudgetRefused, LedgerError, UsageError
@@ -78,13 +78,8 @@ class Ledger:
         return cls(connection, path, target_digest, generation)
 
     @classmethod
-    def read(cls, path: Path, *, settle: bool = False) -> "Ledger":
-        """The ledger at `path`, to be looked at: whatever would change it fails, and not a byte of the file moves.
-
-        settle: undo first what a killed process left half done, which a reader may not.
-        """
-        if settle:
-            roll_back(path)
+    def read(cls, path: Path) -> "Ledger":
+        """The ledger at `path`, to be looked at: whatever would change it fails, and not a byte of the file moves."""
         connection, target_digest = connect_to_read(path)
         return cls(connection, path, target_digest, generation=0)
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
+from crossattack._ledger_file import roll_back
 from crossattack.cache import whole_file
 from crossattack.config import RunConfig, load_config, to_yaml
 from crossattack.errors import ConfigError, LedgerError, UsageError, nearest
@@ -145,12 +146,15 @@ def raise_caps(config: RunConfig, folder: Path, log: "Log") -> None:
             log.write("raised", key=key, had=had, wanted=wanted)
 
 
-def spent_on_attack(ledger: Path) -> int:
-    """Queries of the attacker after mining; 0 where there is no ledger yet."""
-    if not ledger.is_file():
+def spent_on_attack(path: Path) -> int:
+    """Queries of the attacker after mining; 0 where there is no ledger yet, or nothing in it."""
+    if not path.is_file():
         return 0
-    with Ledger.read(ledger, settle=True) as opened:
-        return sum(line.spent for line in opened.statement() if line.account == "attacker" and line.phase != "mining")
+    roll_back(path)
+    if not path.stat().st_size:
+        return 0
+    with Ledger.read(path) as ledger:
+        return sum(line.spent for line in ledger.statement() if line.account == "attacker" and line.phase != "mining")
 
 
 def write_config(config: RunConfig, folder: Path) -> None:

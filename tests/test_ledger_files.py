@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ledgers import TARGET, buy, opened
 
-from crossattack._ledger_file import network_file_system
+from crossattack._ledger_file import network_file_system, roll_back
 from crossattack.errors import LedgerError
 from crossattack.ledger import Ledger
 
@@ -145,7 +145,8 @@ def test_a_ledger_that_was_left_half_written_can_be_looked_at_once_that_is_undon
     subprocess.run([sys.executable, "-c", HALF_DONE, str(tmp_path / "ledger.sqlite")], check=True)
     with pytest.raises(LedgerError, match="cannot be read"):
         Ledger.read(tmp_path / "ledger.sqlite")
-    with Ledger.read(tmp_path / "ledger.sqlite", settle=True) as ledger:
+    roll_back(tmp_path / "ledger.sqlite")
+    with Ledger.read(tmp_path / "ledger.sqlite") as ledger:
         assert (ledger.bill("attacker").spent, ledger.findings()) == (500, [])
         with pytest.raises(sqlite3.OperationalError, match="readonly"):
             ledger._db.execute("UPDATE account SET spent = 0")

@@ -158,3 +158,17 @@ def test_the_command_in_the_docs_raises_a_budget(command: Callable[..., int], tm
     bill: Any = results(tmp_path / "runs/small")["budget"]
     assert bill["cap"] == 3000
     assert bill["spent"] > 60
+
+
+@pytest.mark.parametrize("left", [[], [""]], ids=["no ledger", "an empty one"])
+def test_a_run_that_was_killed_before_it_asked_anything_can_be_given_more(
+    left: list[str], command: Callable[..., int], tmp_path: Path
+) -> None:
+    interrupted(command, "mined")
+    for file in (tmp_path / "runs/small").glob("ledger.sqlite*"):
+        file.unlink()
+    for content in left:
+        (tmp_path / "runs/small/ledger.sqlite").write_text(content)
+    assert command("--resume", "--budget", "60") == 0
+    assert command("--budget", "60", runs="fresh") == 0
+    assert results(tmp_path / "runs/small") == results(tmp_path / "fresh/small")
