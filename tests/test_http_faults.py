@@ -33,6 +33,13 @@ def test_a_run_through_faults_and_crashes_ends_like_one_without(shown: str, seed
     assert without_times(found) == without_times(wanted)
     assert check(found, "the service counted the same")["ok"]
     assert (bill["resent"], bill["evaluation_resent"]) == (0, 0)
+    status = found["directions"]["image_to_text"]["status"]
+    if "verified" in shown:  # two queries an item, and answers as good as random: most leave their place
+        assert bill["phases"]["attack"] == 2 * 12
+        assert status["succeeded"] + status["failed"] == 12
+        assert status["succeeded"] > 2
+    else:
+        assert (bill["phases"].keys(), status["unverified"]) == ({"mining"}, 12)
 
 
 @pytest.mark.parametrize("shown", ["codes", "lists"])

@@ -157,6 +157,27 @@ def test_lists_over_http_teach_and_cost_what_they_do_in_one_process(top_k: int, 
     assert replay(tmp_path / "remote")[0] == []
 
 
+def test_a_verified_attack_over_lists_pays_two_queries_an_item_and_knows_how_each_ended(tmp_path: Path, target: HashingTarget) -> None:
+    verified = ["oracle.reveals=ranking", "oracle.top_k=12", "attack.verify=true"]
+    local = ran(tmp_path / "local", *RECIPE, *verified)
+    with serving(tmp_path / "state", target=target, reveals=Reveals.RANKING, top_k=12) as served:
+        found = ran(tmp_path / "remote", *remote(served), *verified)
+    bill, pictures = found["budget"], found["directions"]["image_to_text"]
+    assert bill["phases"] == local["budget"]["phases"]
+    assert bill["phases"]["attack"] == 2 * 12  # before and after
+    assert bill["phases"]["mining"] in (80 - 24 - 1, 80 - 24)
+    assert bill["evaluation"] == 3 * 12 + len(set(served.query.texts[:12]))
+    assert counted(served, tmp_path / "state") == bill["spent"] + bill["evaluation"]
+    with Ledger.read(tmp_path / "remote/ledger.sqlite") as ledger:
+        assert {line.in_doubt for line in ledger.statement()} == {0}
+    assert pictures["status"]["succeeded"] + pictures["status"]["failed"] == 12
+    assert pictures["status"] == local["directions"]["image_to_text"]["status"]
+    assert pictures["success"]["attacker"] == pictures["status"]["succeeded"] / 12 == pictures["metrics"]["top10_gone"]
+    texts = found["directions"]["text_to_image"]  # bags of words, which nobody can send
+    assert (texts["status"]["unverified"], texts["success"]["attacker"]) == (12, None)
+    assert replay(tmp_path / "remote")[0] == []
+
+
 def in_stable_order(folder: Path, name: str) -> float:
     """mAP of a run's codes with ties in the order of the database."""
     with h5py.File(folder / "codes.h5") as file:
