@@ -5,7 +5,7 @@ Everything is looked at before anything is written: a file that is refused keeps
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -96,6 +96,12 @@ def connect_to_read(path: Path) -> tuple[sqlite3.Connection, str]:
             connection.close()
             raise
     return connection, str(target_digest)
+
+
+def roll_back(path: Path) -> None:
+    """Undo what a killed process left half done, as whoever writes to the file does on the way and a reader may not."""
+    with explained(path), closing(sqlite3.connect(path, timeout=30)) as connection:
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 from crossattack.config import RunConfig, load_config
 from crossattack.errors import Interrupted
 from crossattack.progress import progress_for
-from crossattack.run_folder import Log, Logged, folder_to_resume, new_folder, only_one, same_config
+from crossattack.run_folder import Log, Logged, folder_to_resume, new_folder, only_one, raise_caps, refuse_larger_caps, same_config
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,11 @@ def run(wish: Wish) -> None:
         config = same_config(load_config(wish.path or folder / "config.yaml", wish.overrides, wish.flags), folder)
     else:
         config, folder = new_folder(config, wish.runs)
-    results = finished(folder) or carry_out(config, folder, wish)
+    results = finished(folder)
+    if results is None:
+        results = carry_out(config, folder, wish)
+    elif wish.resume:
+        refuse_larger_caps(config, folder)
     show(results, folder, wish)
 
 
@@ -65,6 +69,7 @@ def carry_out(config: RunConfig, folder: Path, wish: Wish) -> dict[str, Any]:
     log = Log(folder / "log.jsonl")
     try:
         with only_one(folder):
+            raise_caps(config, folder, log)
             log.write("started", name=config.name, resumed=wish.resume)
             results: dict[str, Any] = experiment.run(config, folder, Logged(progress_for(sys.stderr, quiet=wish.quiet), log))
     except KeyboardInterrupt as interrupt:

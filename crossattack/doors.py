@@ -17,8 +17,9 @@ from crossattack.catalogue import Catalogue
 from crossattack.config import RunConfig
 from crossattack.datasets import Pairs
 from crossattack.endpoint import Endpoint
+from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.index import Index, build_index
-from crossattack.ledger import Ledger
+from crossattack.ledger import Ledger, Modality
 from crossattack.oracle import LocalEndpoint, Oracle, Referee, Reveals
 from crossattack.progress import Progress
 from crossattack.service import Visit, visited
@@ -95,7 +96,8 @@ def asked_index(referee: Referee, database: Pairs, progress: Progress) -> Index:
             images.append(referee.query_images(database.images[here], phase="database").codes)
             texts.append(referee.query_texts(database.texts[here], phase="database").codes)
             tick(2 * len(database.texts[here]), f"{referee.remaining} left")
-    return Index(torch.cat(images), torch.cat(texts))
+    keys: dict[Modality, list[bytes]] = {"images": fingerprint_images(database.images), "texts": fingerprint_texts(database.texts)}
+    return Index(torch.cat(images), torch.cat(texts), keys)
 
 
 def _open(config: RunConfig, ledger: Ledger, attackers: Endpoint, referees: Endpoint) -> tuple[Oracle, Referee]:

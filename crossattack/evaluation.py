@@ -5,7 +5,7 @@ what lies in the run's folder, so that it can be computed again without a query.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -34,7 +34,7 @@ from crossattack.metrics.ranking import (
     share_a_label,
 )
 from crossattack.metrics.statistics import bootstrap_mean, bootstrap_recovered, recovered
-from crossattack.oracle import Referee, Reveals
+from crossattack.oracle import FINDS, Referee, Reveals
 from crossattack.perturbing import Condition
 from crossattack.progress import Progress
 from crossattack.streams import Streams
@@ -61,6 +61,7 @@ class Ranking:
     """One direction: codes of the queries by condition, and what they are ranked against.
 
     wanted: what a targeted attack wants each query to find. chosen: ids that an attack promotes or demotes.
+    keys: fingerprints of the database where a service was asked for it.
     """
 
     queries: dict[str, Int8[Tensor, "queries bits"]]
@@ -69,6 +70,7 @@ class Ranking:
     groups: Int64[ndarray, " queries"]
     wanted: Bool[ndarray, "queries items"] | None = None
     chosen: tuple[int, ...] = ()
+    keys: list[bytes] = field(default_factory=list)
 
     @property
     def items(self) -> int:
@@ -154,7 +156,8 @@ def judge(
             wanted = share_a_label(goal.labels[modality], database.labels) if modality in goal.labels else None
             if index:
                 known = index.texts if modality == "images" else index.images
-                rankings[direction] = Ranking(codes, known, relevant, groups, wanted, goal.chosen)
+                keys = index.keys.get(FINDS[modality], [])
+                rankings[direction] = Ranking(codes, known, relevant, groups, wanted, goal.chosen, keys)
             else:
                 rankings[direction] = Lists(codes, len(database), relevant, groups, wanted, goal.chosen)
     return rankings

@@ -12,7 +12,8 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from jaxtyping import Int64
+from jaxtyping import Int64, UInt8
+from numpy import ndarray
 from torch import Tensor
 
 from crossattack.cache import whole_file
@@ -47,6 +48,8 @@ def keep_codes(path: Path, evidence: Evidence) -> None:
             group["groups"] = ranking.groups
             if isinstance(ranking, Ranking):
                 group["database"] = ranking.database.numpy()
+                if ranking.keys:
+                    group["keys"] = _as_rows(ranking.keys)
             group.create_dataset("relevant", data=ranking.relevant, compression="gzip")
             if ranking.wanted is not None:
                 group.create_dataset("wanted", data=ranking.wanted, compression="gzip")
@@ -58,7 +61,7 @@ def keep_codes(path: Path, evidence: Evidence) -> None:
                 group[f"{modality}/ours"] = codes.numpy()
             for modality, codes in one.theirs.items():
                 group[f"{modality}/theirs"] = codes.numpy()
-                group[f"{modality}/keys"] = np.frombuffer(b"".join(one.keys[modality]), np.uint8).reshape(-1, 16)
+                group[f"{modality}/keys"] = _as_rows(one.keys[modality])
         for role in fields(Split):
             file[f"split/{role.name}"] = getattr(evidence.split, role.name).numpy()
         file["split/groups"] = evidence.groups.numpy()
@@ -84,7 +87,7 @@ def _ranking(group: Any) -> Judged:
     goal = group["wanted"][()] if "wanted" in group else None, tuple(group["chosen"][()].tolist())
     if "database" not in group:
         return Lists(queries, relevant.shape[1], relevant, groups, *goal)
-    return Ranking(queries, _tensor(group["database"]), relevant, groups, *goal)
+    return Ranking(queries, _tensor(group["database"]), relevant, groups, *goal, _keys(group) if "keys" in group else [])
 
 
 def _compared(group: Any) -> Compared:
@@ -92,8 +95,16 @@ def _compared(group: Any) -> Compared:
     seen = [modality for modality in modalities if "theirs" in group[modality]]
     ours = {modality: _tensor(group[modality]["ours"]) for modality in modalities}
     theirs = {modality: _tensor(group[modality]["theirs"]) for modality in seen}
-    keys: dict[Modality, list[bytes]] = {modality: [key.tobytes() for key in group[modality]["keys"][()]] for modality in seen}
+    keys: dict[Modality, list[bytes]] = {modality: _keys(group[modality]) for modality in seen}
     return Compared(bool(group.attrs["aligned"]), group.attrs["image_tower"], group.attrs["text_tower"], ours, theirs, keys)
+
+
+def _as_rows(keys: list[bytes]) -> UInt8[ndarray, "items 16"]:
+    return np.frombuffer(b"".join(keys), np.uint8).reshape(-1, 16)
+
+
+def _keys(group: Any) -> list[bytes]:
+    return [key.tobytes() for key in group["keys"][()]]
 
 
 def _tensor(stored: Any) -> Tensor:

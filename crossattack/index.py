@@ -1,8 +1,9 @@
 """The target's own database, encoded once for this machine."""
 
 import hashlib
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from safetensors import SafetensorError
@@ -24,10 +25,11 @@ SAMPLE = 32  # items by which a kept index is recognised
 
 @dataclass(frozen=True)
 class Index:
-    """Codes of the database's pictures and texts, in the order of the database."""
+    """Codes of the database's pictures and texts, in the order of the database; `keys`: fingerprints, where they were asked for."""
 
     images: Codes
     texts: Codes
+    keys: Mapping[Modality, list[bytes]] = field(default_factory=dict)
 
 
 def build_index(target: Target, database: Pairs, *, device: str, progress: Progress) -> Index:
@@ -40,8 +42,9 @@ def build_index(target: Target, database: Pairs, *, device: str, progress: Progr
     path = cache_folder("indexes") / f"{key}.safetensors"
     with locked(path):
         if path.exists():
-            with suppress(OSError, SafetensorError, TypeError):  # damaged: it is made again below
-                kept = Index(**load_file(path))
+            with suppress(OSError, SafetensorError, KeyError):  # damaged: it is made again below
+                stored = load_file(path)
+                kept = Index(stored["images"], stored["texts"])
                 if _still_true(kept, target, database.take(torch.arange(min(SAMPLE, len(database)))), device):
                     return kept
         with progress.stage("encoding the database", 2 * len(database)) as tick:

@@ -27,33 +27,19 @@ class Triplets:
         return Triplets(self.anchors.to(device), self.positives.to(device), self.negatives.to(device))
 
 
-def mine_triplets(
-    anchors: Int8[Tensor, "anchors bits"],
-    others: Int8[Tensor, "others bits"],
-    generator: torch.Generator,
-    *,
-    per_anchor: int = 4,
-    among: float = 0.1,
+def triplets_of(
+    similarity: Float[Tensor, "anchors others"], generator: torch.Generator, *, per_anchor: int = 4, among: float = 0.1
 ) -> Triplets:
-    """`per_anchor` triplets for each anchor: positives drawn from the nearest, negatives from the farthest.
+    """`per_anchor` triplets for each anchor: positives drawn from the most alike, negatives from the least.
 
-    anchors, others: codes of the two modalities. among: the share of the others that counts as nearest, and as farthest.
-    Distances tie massively, so who is nearest is settled by a random order from `generator`; equal seeds give equal
-    triplets. Anchors for which nothing is nearer than the farthest (all distances tie) yield no triplet.
+    similarity: how alike each anchor and each other are, in whole numbers: products of codes, or places in lists. among:
+    the share of the others that counts as nearest, and as farthest. Similarities tie massively, so who is nearest is
+    settled by a random order from `generator`; equal seeds give equal triplets. Anchors for which nothing is nearer than
+    the farthest (all tie) yield no triplet. Of a list that stops at k, the farthest are those that are not in it: pairs
+    that never appear together. Where the whole database is ranked there are none, and the farthest are the list's tail.
 
     Paper: Li, Gao, Deng, Liu, Huang, "Adversarial Attack on Deep Cross-Modal Hamming Retrieval", ICCV 2021. Differs from
-    the paper: it does not say how far a negative must be nor how many triplets an anchor has.
-    """
-    return triplets_of(likeness(anchors, others), generator, per_anchor=per_anchor, among=among)
-
-
-def triplets_of(
-    similarity: Float[Tensor, "anchors others"], generator: torch.Generator, *, per_anchor: int, among: float = 0.1
-) -> Triplets:
-    """`mine_triplets` from how alike each anchor and each other are, in whole numbers: products of codes, or places in lists.
-
-    Of a list that stops at k, the farthest are those that are not in it: pairs that never appear together. Where the whole
-    database is ranked there are none, and the farthest are the list's tail.
+    the paper: it does not say how far a negative must be nor how many triplets an anchor has; lists are ours.
     """
     nearest, farthest = extremes(similarity, generator, count=max(1, round(among * similarity.shape[1])))
     pool = nearest.shape[1]
@@ -82,13 +68,6 @@ def places(ids: Int32[Tensor, "anchors top_k"], shown: Int64[Tensor, " others"])
     place = torch.arange(top_k).expand_as(ids)
     found[row[known], column[known]] = -place[known].float()
     return found
-
-
-def nearest_and_farthest(
-    anchors: Int8[Tensor, "anchors bits"], others: Int8[Tensor, "others bits"], generator: torch.Generator, count: int
-) -> tuple[Int64[Tensor, "anchors count"], Int64[Tensor, "anchors count"]]:
-    """Positions of the `count` nearest and of the `count` farthest others of each anchor, ties in random order."""
-    return extremes(likeness(anchors, others), generator, count)
 
 
 def extremes(

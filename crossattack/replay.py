@@ -22,12 +22,13 @@ from torch import Tensor
 from crossattack.attacks import Items, Pictures, Status
 from crossattack.attacks._verdict import left_its_place
 from crossattack.errors import UsageError
-from crossattack.evaluation import DIRECTIONS
+from crossattack.evaluation import DIRECTIONS, Ranking
 from crossattack.evidence import Evidence, read
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.ledger import Ledger, Modality
-from crossattack.oracle import Answer, Reveals
+from crossattack.oracle import FINDS, Answer, Reveals
 from crossattack.results import RUN_ONLY, figures
+from crossattack.service import facts
 
 NOTHING = "nothing"
 
@@ -55,6 +56,7 @@ def replay(folder: Path) -> tuple[list[Difference], int]:
         evidence = read(folder, ledger)
         found = [Difference("ledger.sqlite", "an unbroken ledger", finding) for finding in ledger.findings()]
         found += _answered(evidence)
+        found += _database(evidence)
         found += _compared(evidence)
         found += _verdicts(evidence)
         recomputed = leaves(json.loads(json.dumps(figures(evidence))))
@@ -81,6 +83,17 @@ def _answered(evidence: Evidence) -> Iterator[Difference]:
         for name, codes in evidence.rankings[direction].queries.items():
             keys = _keys(evidence.conditions[name][modality].items)
             yield from _against_the_ledger(evidence.ledger, modality, keys, codes, f"codes.h5/{direction}/queries/{name}")
+
+
+def _database(evidence: Evidence) -> Iterator[Difference]:
+    """Codes of a service's database, which the referee asked for item by item. One that lies open is nobody's to ask."""
+    if facts(evidence.ledger.path.parent) is None:
+        return
+    for direction, modality in DIRECTIONS.items():
+        if isinstance(ranking := evidence.rankings[direction], Ranking):
+            yield from _against_the_ledger(
+                evidence.ledger, FINDS[modality], ranking.keys, ranking.database, f"codes.h5/{direction}/database"
+            )
 
 
 def _compared(evidence: Evidence) -> Iterator[Difference]:

@@ -2,13 +2,16 @@
 
     python tests/faulty_service.py --port 0 --count count.log --faults '{"busy": 0.2, "lost": 0.2}' --seed 7
 
-Its first line on stdout is its port. Codes are a deterministic function of an item's bytes. What it has counted lies in an
-append-only file that outlives it: a line an item, with the item's key. `--exit-after 9` ends the process after it has counted
-the items of its ninth request and before it answers, as a crash would.
+Its first line on stdout is its port. Codes are a deterministic function of an item's bytes, and so are the lists that it shows
+with `--top-k 12`. What it has counted lies in an append-only file that outlives it: a line an item, with the item's key.
+`--exit-after 9` ends the process after it has counted the items of its ninth request, or of the next that it counts at all,
+and before it answers, as a crash would.
+`--hold 9` never answers the ninth request; that it is being held is noted in `<count>.held`, so that the caller can be killed.
 """
 
 import argparse
 import hashlib
+import io
 import json
 import os
 import random
@@ -17,6 +20,7 @@ import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,6 +32,25 @@ CRASH = 17
 def code_of(item: bytes, dim: int) -> list[int]:
     """A code that nobody can predict and that never changes."""
     return [1 if byte & 1 else -1 for byte in hashlib.shake_256(item).digest(dim)]
+
+
+def list_of(item: bytes, top_k: int, database: int) -> list[int]:
+    """Ids that nobody can predict and that never change."""
+    return random.Random(hashlib.sha256(item).digest()).sample(range(database), top_k)
+
+
+def text_of(item: int) -> str:
+    """A text of the database."""
+    return f"item number {item} of kind {item % 7}"
+
+
+def picture_of(item: int, side: int) -> bytes:
+    """A picture of the database, as a PNG."""
+    from PIL import Image  # only where lists are shown: it takes a while
+
+    file = io.BytesIO()
+    Image.frombytes("RGB", (side, side), hashlib.shake_256(f"picture {item}".encode()).digest(3 * side * side)).save(file, "PNG")
+    return file.getvalue()
 
 
 class Service(ThreadingHTTPServer):
@@ -43,6 +66,11 @@ class Service(ThreadingHTTPServer):
         self.count.seek(0)
         lines = self.count.read().split("\n")
         self.known = {key for line in lines for _, _, key in [line.partition(" ")] if key != "-"} if options.idempotency else set()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say what went wrong, unless whoever asked has gone: that is what tests of faults are about."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
 
     def fault(self) -> str:
         """What goes wrong with this request, by the schedule; nothing, most of the time."""
@@ -72,12 +100,15 @@ class Handler(BaseHTTPRequestHandler):
 
     server: Service
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # heads and bodies leave apart, and neither waits for the other
 
     def log_message(self, *_: object) -> None:
         pass
 
     def do_GET(self) -> None:
         options = self.server.options
+        if item := re.fullmatch(r"/v1/items/(\d+)\.png", self.path):
+            return self.show(int(item[1]))
         if self.path == "/v1/stats":
             lines = Path(options.count).read_text(encoding="ascii").split()[::2]
             return self.reply({"items": len(lines), "images": lines.count("images"), "texts": lines.count("texts")})
@@ -88,7 +119,8 @@ class Handler(BaseHTTPRequestHandler):
         if not self.allowed():
             return self.refuse(401, "who are you?")
         info = {
-            **{"api": 1, "name": "faulty", "digest": "0123456789abcdef", "reveals": "codes", "dim": options.dim, "top_k": None},
+            **{"api": 1, "name": "faulty", "digest": "0123456789abcdef", "dim": options.dim},
+            **{"reveals": "ranking" if options.top_k else "codes", "top_k": options.top_k or None},
             **{"database": {"images": options.database, "texts": options.database}, "batch": options.batch},
             **({"idempotency_seconds": 86_400} if options.idempotency or options.boasts else {}),
         }
@@ -109,13 +141,58 @@ class Handler(BaseHTTPRequestHandler):
             if fault == "redirect":
                 return self.reply(b"", 307, headers={"location": options.elsewhere})
             modality = urlsplit(self.path).path.rsplit("/", 1)[-1]
+            if self.path != (f"/v1/search/{modality}?k={options.top_k}" if options.top_k else f"/v1/encode/{modality}"):
+                return self.reply({"error": {"code": "not_found", "message": "no such path"}}, 404)
             items, keys = self.images(body) if modality == "images" else self.texts(body)
             server.bill(modality, keys or ["-"] * len(items))
-            if server.requests == options.exit_after:
+            if 0 < options.exit_after <= server.requests:
                 os._exit(CRASH)
-        return self.misbehave(fault, [{"code": code} for code in server.codes(modality, items)])
+            held = str(server.requests) in options.hold.split(",")
+        if held:
+            return self.hold()
+        if options.top_k:
+            lists = [list_of(item, options.top_k, options.database) for item in items]
+            results: list[Any] = [{"hits": [{"id": one, "text": text_of(one)} for one in ids]} for ids in lists]
+        else:
+            results = [{"code": code} for code in server.codes(modality, items)]
+        return self.misbehave(fault, self.spoilt(fault, results))
 
-    def misbehave(self, fault: str, results: list[Any]) -> None:
+    def hold(self) -> None:
+        """Say so, and keep quiet for as long as the caller lives."""
+        with open(f"{self.server.options.count}.held", "a", encoding="ascii") as held:
+            held.write("held\n")
+        with suppress(OSError):
+            self.connection.recv(1)
+        self.close_connection = True
+
+    def show(self, item: int) -> None:
+        """A picture of the database, which costs nothing."""
+        with self.server.lock:
+            fault = self.server.fault()
+        if fault == "busy":
+            return self.refuse(429, "too many requests", {"retry-after": "0"})
+        content = picture_of(item, self.server.options.side + (fault == "short"))
+        content = content[: len(content) // 2] if fault == "malformed" else content + bytes(3_000_000) if fault == "oversized" else content
+        return self.misbehave(fault, content, "image/png")
+
+    def spoilt(self, fault: str, results: list[Any]) -> bytes:
+        """The results as JSON, less or more than they should be."""
+        ((kind, last),) = results[-1].items()
+        first = results[0][kind]
+        if fault == "short":
+            results[-1] = {kind: last[1:]}
+        elif fault == "impossible":
+            results[0] = {kind: [0 if kind == "code" else {**first[0], "id": self.server.options.database}, *first[1:]]}
+        elif fault == "repeated" and kind == "hits":
+            results[0] = {kind: [first[-1], *first[1:]]}
+        elif fault == "fewer":
+            results = results[1:]
+        elif fault == "oversized":
+            results[0]["more"] = "x" * 3_000_000
+        content = json.dumps({"results": results}).encode()
+        return content[:-2] + b"]]" if fault == "malformed" else content
+
+    def misbehave(self, fault: str, content: bytes, kind: str = "application/json") -> None:
         """Answer, or fail to, once the items are counted."""
         if fault == "lost":
             self.close_connection = True
@@ -124,18 +201,7 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(self.server.options.slow)
         elif fault == "unavailable":
             return self.refuse(503, "come back later")
-        elif fault == "bits":
-            results[-1] = {"code": results[-1]["code"][1:]}
-        elif fault == "values":
-            results[0] = {"code": [0, *results[0]["code"][1:]]}
-        elif fault == "fewer":
-            results = results[1:]
-        elif fault == "oversized":
-            results[0]["more"] = "x" * 3_000_000
-        content = json.dumps({"results": results}).encode()
-        if fault == "malformed":
-            content = content[:-2] + b"]]"
-        self.reply(content, cut=20 if fault == "truncated" else 0)
+        self.reply(content, kind=kind, cut=20 if fault == "truncated" else 0)
 
     def images(self, body: bytes) -> tuple[list[bytes], list[str]]:
         """Files and keys of a multipart form."""
@@ -184,6 +250,7 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
         *(("port", int, 0), ("count", str, "count.log"), ("faults", str, "{}"), ("seed", int, 0), ("dim", int, 16)),
         *(("batch", int, 16), ("database", int, 0), ("token", str, ""), ("exit-after", int, 0), ("forbid-after", int, 0)),
         *(("slow", float, 1.0), ("elsewhere", str, "http://127.0.0.1:9/"), ("info", str, "{}")),
+        *(("top-k", int, 0), ("side", int, 16), ("hold", str, "")),
     ):
         parser.add_argument(f"--{name}", type=kind, default=default)
     for name in ("no-idempotency", "boasts", "page"):  # boasts: says that it knows keys, and does not

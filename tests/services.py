@@ -1,9 +1,11 @@
 """Faulty services for tests: started as processes, started again where they crash, always ended."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,6 +35,15 @@ class Running:
         lines = self.count.read_text(encoding="ascii").split()[::2] if self.count.exists() else []
         return {modality: lines.count(modality) for modality in ("images", "texts")}
 
+    def keys(self) -> list[str]:
+        """The key of every item that it counted, as often as it did."""
+        return self.count.read_text(encoding="ascii").split()[1::2]
+
+    def held(self) -> int:
+        """How many requests it keeps, or kept, without an answer."""
+        held = Path(f"{self.count}.held")
+        return len(held.read_text(encoding="ascii").splitlines()) if held.exists() else 0
+
     def total(self) -> int:
         return sum(self.counted().values())
 
@@ -47,6 +58,24 @@ class Running:
         self.processes.append(process)
         self.lives += 1
         return process
+
+
+def audit(ledger: Path, running: Running) -> list[str]:
+    """Where the bill of a run and the count of a service that knows keys disagree; nothing, where both say the same."""
+    connection = sqlite3.connect(ledger)
+    rows = connection.execute("SELECT modality, idempotency_key, state FROM charge").fetchall()
+    (spent,) = connection.execute("SELECT sum(spent) FROM account").fetchone()
+    connection.close()
+    counted, charged = Counter(running.keys()), {key for _, key, _ in rows}
+    findings = {
+        f"{spent} spent, {len(rows)} rows, {running.total()} counted": not spent == len(rows) == running.total() == len(charged),
+        f"by modality: {running.counted()} counted": Counter(modality for modality, *_ in rows) != Counter(running.counted()),
+        f"{len(counted.keys() - charged)} items were counted and never charged": bool(counted.keys() - charged),
+        f"{len(charged - counted.keys())} items were charged and never counted": bool(charged - counted.keys()),
+        f"{sum(times > 1 for times in counted.values())} items were counted twice": max(counted.values(), default=0) > 1,
+        "a charge has no answer": any(state != "answered" for *_, state in rows),
+    }
+    return [finding for finding, wrong in findings.items() if wrong]
 
 
 @contextmanager

@@ -1,11 +1,6 @@
 """Whole runs against a service: attack code unchanged, faults without a trace, refusals in a line and no secret anywhere."""
 
 import json
-import os
-import re
-import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +13,7 @@ import pytest
 import torch
 from faulty_service import Service, options_of
 from PIL import Image
+from remote_runs import ATTACK, DATABASE, TOKEN, check, command, figures, results_of
 from services import Running, service
 
 from crossattack.cli import main
@@ -25,62 +21,11 @@ from crossattack.codes import harden
 from crossattack.config import load_config
 from crossattack.datasets.scenes import Scenes
 from crossattack.encoding import encode
-from crossattack.errors import ConfigError
 from crossattack.experiment import run
 from crossattack.ledger import Ledger
 from crossattack.progress import Silent
 from crossattack.report.page import page
 from crossattack.targets.dcmh import Dcmh
-
-ATTACK = [
-    *("data=scenes", "data.pairs=240", "data.pixels=16", "device=cpu", "oracle.budget=80", "attacked=12", "evaluation.resamples=50"),
-    *("surrogate.image_tower=convnet", "surrogate.epochs=1", "surrogate.least_steps=0", "surrogate.batch=16", "attack.steps=2"),
-]
-QUICK = ["rate=1e6", "backoff=0.002", "longest_wait=0.1", "read_seconds=20", "attempts=60", "batch=16"]
-FAULTS = {
-    "busy": 0.2,
-    "lost": 0.2,
-    "truncated": 0.03,
-    "malformed": 0.03,
-    "bits": 0.03,
-    "values": 0.03,
-    "oversized": 0.02,
-    "unavailable": 0.03,
-}
-TOKEN = "t0ken-that-nobody-may-see"
-DATABASE = len(Scenes(pairs=240, pixels=16).load(Silent())[1].database)
-
-
-def settings(url: str, *more: str) -> list[str]:
-    return [*ATTACK, "target=http", f"target.url={url}", *(f"target.{each}" for each in QUICK), "target.reply_bytes=1000000", *more]
-
-
-def results_of(folder: Path, url: str, *more: str) -> dict[str, Any]:
-    """A run in this process."""
-    folder.mkdir(parents=True)
-    return run(load_config(overrides=[*settings(url, *more), "name=remote"]), folder, Silent())
-
-
-def figures(results: dict[str, Any]) -> dict[str, Any]:
-    """What two runs against one model have in common wherever it answers."""
-    return {key: results[key] for key in ("directions", "budget", "distortion", "surrogates", "threat_model", "checks")}
-
-
-def check(results: dict[str, Any], name: str) -> dict[str, Any]:
-    (found,) = [one for one in results["checks"] if one["name"] == name]
-    return dict(found)
-
-
-def test_a_run_through_faults_and_crashes_ends_like_one_without(tmp_path: Path) -> None:
-    with service(tmp_path / "calm", database=DATABASE) as calm:
-        wanted = results_of(tmp_path / "one", calm.url)
-        assert calm.total() == wanted["budget"]["spent"] + wanted["budget"]["evaluation"]
-    with service(tmp_path / "faulty", database=DATABASE, faults=FAULTS, seed=3, exit_after=25) as running:
-        found = results_of(tmp_path / "two", running.url)
-        assert running.lives > 2
-        assert running.total() == calm.total()
-    assert figures(found) == figures(wanted)
-    assert check(found, "the service counted the same")["ok"]
 
 
 def test_what_no_service_gives_is_null_and_a_check_says_why(tmp_path: Path) -> None:
@@ -161,10 +106,6 @@ def test_refused_in_mid_run_everything_is_kept_and_resuming_ends_it(
     assert TOKEN not in err + out
 
 
-def command(running: Running, *more: str) -> list[str]:
-    return ["run", *more, "--quiet", *(part for each in settings(running.url) for part in ("--set", each))]
-
-
 @contextmanager
 def serving(target: Any, count: Path) -> Iterator[Running]:
     """A service in a thread that answers with a real network's codes."""
@@ -207,96 +148,3 @@ def test_a_model_behind_http_is_attacked_exactly_as_the_model_itself(tmp_path: P
     assert remote["budget"]["spent"] == local["budget"]["spent"]
     known = len(set(pairs.take(split.database).texts))
     assert remote["budget"]["evaluation"] > local["budget"]["evaluation"] + known
-
-
-# Refusals, each before anything is sent
-
-
-@pytest.mark.parametrize(
-    ("more", "database", "line"),
-    [
-        (["evaluation.cap=300"], DATABASE, "evaluation.cap: 3"),
-        (
-            [],
-            7,
-            f"a service whose database is that of scenes, {DATABASE} pictures and as many texts, wanted, one with 7 pictures and 7",
-        ),
-    ],
-)
-def test_what_cannot_end_well_is_refused_up_front(more: list[str], database: int, line: str, tmp_path: Path) -> None:
-    with service(tmp_path / "count", database=database) as running:
-        with pytest.raises(Exception, match="wanted") as caught:
-            results_of(tmp_path / "run", running.url, *more)
-        assert str(caught.value).startswith(line)
-        assert "\n" not in str(caught.value)
-        assert running.total() == 0
-
-
-def test_a_cap_that_just_covers_it_is_enough(tmp_path: Path) -> None:
-    with service(tmp_path / "count", database=DATABASE) as running:
-        with pytest.raises(ConfigError, match=r"evaluation.cap: [\d,]+ or more wanted") as caught:
-            results_of(tmp_path / "tight", running.url, "evaluation.cap=1")
-        least = int(str(caught.value).split()[1].replace(",", ""))
-        results = results_of(tmp_path / "run", running.url, f"evaluation.cap={least}")
-        assert results["budget"]["evaluation"] == least - 2 * 12  # texts of noise and attack are not sent
-
-
-@pytest.mark.parametrize(
-    ("arguments", "line"),
-    [
-        (["--target", "http"], "error: `url` of http: the address of a service such as http://127.0.0.1:8000 wanted, '' got"),
-        (["--set", "target.url=http://search.example.com"], "error: target: `authorised` of http: leave to test search.example.com wanted"),
-        (["--set", "target.url=http://me:hunter2@127.0.0.1:1"], "error: target: `url` of http: "),
-        (["--set", "target.url=http://127.0.0.1:1", "--set", "target.rate=0"], "error: target.rate: more than 0 wanted, 0 got."),
-        (["--set", "target.url=http://127.0.0.1:1", "--set", "oracle.white_box=true"], "error: oracle.white_box: false wanted with http"),
-        (["--target", "dcmh", "--i-am-authorised"], "error: target.authorised: no such key"),
-    ],
-)
-def test_bad_settings_are_a_line_and_nothing_is_written(
-    arguments: list[str], line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["run", *(arguments if "--target" in arguments else ["--target", "http", *arguments])]) == 2
-    out, err = capfd.readouterr()
-    assert err.startswith(line)
-    assert (err.count("\n"), out) == (1, "")
-    assert "hunter2" not in err
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_commands_in_the_docs_are_some(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.chdir(tmp_path)
-    told = (Path(__file__).parents[1] / "docs/remote-targets.md").read_text(encoding="utf-8")
-    lines = re.findall(r"^    crossattack (run .*)$", told, re.M)
-    assert len(lines) == 2
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        nobody = f"127.0.0.1:{taken.getsockname()[1]}"
-    small = ["--set", "data.pairs=240", "--set", "data.pixels=16", "--set", "target.backoff=0.01", "--quiet"]
-    for line in lines:
-        assert main([*line.replace("127.0.0.1:8000", nobody).split(), *small]) == 1
-        assert re.search(rf"^error: an answer of http://{nobody} wanted, none got in 4 attempts", capfd.readouterr().err, re.M)
-
-
-def test_beyond_this_machine_it_wants_leave_and_says_what_will_be_sent(tmp_path: Path) -> None:
-    """127.1 is this machine, but not by its name: good enough for another one."""
-    with service(tmp_path / "count", database=DATABASE) as running:
-        sets = [part for each in settings(f"http://127.1:{running.port}") for part in ("--set", each)]
-        asked = [sys.executable, "-m", "crossattack.run", "--runs", str(tmp_path / "runs"), "--quiet", *sets]
-        environment = {**os.environ, "NO_PROXY": "*", "CROSSATTACK_TOKEN": TOKEN}
-        refused = subprocess.run(asked, capture_output=True, text=True, env=environment)
-        assert refused.returncode == 2
-        assert "leave to test 127.1 wanted, none got; say `--i-am-authorised`" in refused.stderr
-        assert running.total() == 0
-        done = subprocess.run([*asked, "--i-am-authorised", "--json"], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    for part in (
-        f"To http://127.1:{running.port} (service 'faulty')",
-        "up to 80 queries of the attacker and ",
-        "16 x 16 pictures as PNG",
-        "not encrypted",
-    ):
-        assert part in done.stderr
-    assert TOKEN not in done.stderr + done.stdout
-    results = json.loads(done.stdout)
-    assert results["service"]["authorised"]
-    assert results["config"]["target"]["authorised"]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_ledger import TARGET, buy, opened
+from ledgers import TARGET, buy, opened
 
 from crossattack.errors import LedgerError
 from crossattack.ledger import Ledger
@@ -61,7 +61,7 @@ def test_a_disk_that_is_full_costs_nothing_and_keeps_what_was_bought(tmp_path: P
 LIMITED = """
 import resource, sys
 from pathlib import Path
-from test_ledger import buy, opened
+from ledgers import buy, opened
 from crossattack.errors import LedgerError
 with opened(Path(sys.argv[1]), cap=10**6) as ledger:
     buy(ledger, 1)

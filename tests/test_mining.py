@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from crossattack.codes import harden
-from crossattack.mining import mine_triplets, nearest_and_farthest
+from crossattack.mining import extremes, likeness, triplets_of
 
 
 def codes(items: int, bits: int, seed: int) -> Tensor:
@@ -31,7 +31,7 @@ worlds = {"bits": st.integers(1, 12), "items": st.integers(1, 40), "share": st.f
 @given(**worlds)
 def test_positives_are_among_the_nearest_and_negatives_among_the_farthest(bits: int, items: int, share: float, seed: int) -> None:
     anchors, others = codes(7, bits, seed), codes(items, bits, seed + 1)
-    found = mine_triplets(anchors, others, generator(seed), per_anchor=3, among=share)
+    found = triplets_of(likeness(anchors, others), generator(seed), per_anchor=3, among=share)
     pool = max(1, round(share * items))
     for anchor, positive, negative in zip(found.anchors.tolist(), found.positives.tolist(), found.negatives.tolist(), strict=True):
         distance = distances(anchors[anchor], others)
@@ -46,7 +46,7 @@ def test_positives_are_among_the_nearest_and_negatives_among_the_farthest(bits: 
 def test_nearest_and_farthest_are_those_of_a_sort(bits: int, items: int, share: float, seed: int) -> None:
     anchors, others = codes(5, bits, seed), codes(items, bits, seed + 1)
     count = max(1, round(share * items))
-    nearest, farthest = nearest_and_farthest(anchors, others, generator(seed), count)
+    nearest, farthest = extremes(likeness(anchors, others), generator(seed), count)
     for anchor, near, far in zip(anchors, nearest.tolist(), farthest.tolist(), strict=True):
         distance = distances(anchor, others)
         assert sorted(distance[i] for i in near) == sorted(distance)[:count]
@@ -58,14 +58,14 @@ def test_nearest_and_farthest_are_those_of_a_sort(bits: int, items: int, share: 
 def test_ties_are_broken_at_random_and_every_tied_item_has_its_turn(bits: int) -> None:
     others = codes(1, bits, 0).repeat(20, 1)
     others[-5:] *= -1  # fifteen tie for nearest
-    drawn = Counter(int(nearest_and_farthest(others[:1], others, generator(seed), 1)[0]) for seed in range(600))
+    drawn = Counter(int(extremes(likeness(others[:1], others), generator(seed), 1)[0]) for seed in range(600))
     assert set(drawn) == set(range(15))
     assert max(abs(count - 40) for count in drawn.values()) < 5 * 40**0.5
 
 
 def test_equal_seeds_give_equal_triplets_and_others_do_not() -> None:
     anchors, others = codes(30, 16, 0), codes(50, 16, 1)
-    first, again, other = (mine_triplets(anchors, others, generator(seed)) for seed in (3, 3, 4))
+    first, again, other = (triplets_of(likeness(anchors, others), generator(seed)) for seed in (3, 3, 4))
     assert torch.equal(torch.stack([first.positives, first.negatives]), torch.stack([again.positives, again.negatives]))
     assert first.positives.tolist() != other.positives.tolist()
     assert len(first) == 4 * 30, "with 16 bits and 50 others, something is always nearer"
@@ -73,18 +73,18 @@ def test_equal_seeds_give_equal_triplets_and_others_do_not() -> None:
 
 def test_where_everything_ties_there_is_no_triplet() -> None:
     anchors, others = codes(6, 16, 0), codes(1, 16, 1).repeat(9, 1)
-    assert len(mine_triplets(anchors, others, generator())) == 0
+    assert len(triplets_of(likeness(anchors, others), generator())) == 0
 
 
 def test_only_anchors_that_see_no_difference_go_without() -> None:
     others = torch.tensor([[1, 1, 1, 1], [-1, -1, 1, 1]], dtype=torch.int8)
     anchors = torch.tensor([[1, 1, 1, 1], [1, -1, 1, 1]], dtype=torch.int8)  # the second is one bit from both
-    found = mine_triplets(anchors, others, generator(), per_anchor=5)
+    found = triplets_of(likeness(anchors, others), generator(), per_anchor=5)
     assert found.anchors.tolist() == [0] * 5
     assert found.positives.tolist() == [0] * 5
     assert found.negatives.tolist() == [1] * 5
 
 
 def test_more_than_there_are_is_all_there_are() -> None:
-    nearest, farthest = nearest_and_farthest(codes(3, 8, 0), codes(4, 8, 1), generator(), 10)
+    nearest, farthest = extremes(likeness(codes(3, 8, 0), codes(4, 8, 1)), generator(), 10)
     assert nearest.sort().values.tolist() == farthest.sort().values.tolist() == [[0, 1, 2, 3]] * 3

@@ -8,55 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from linear import BITS, LinearTarget, pictures
 from torch import Tensor
 
-from crossattack.encoding import encode, encode_images, encode_texts
 from crossattack.endpoint import Request, Reveals, Terms
 from crossattack.errors import BudgetRefused, LedgerError, TargetError, UsageError
-from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.ledger import Ledger
 from crossattack.oracle import LocalEndpoint, Oracle, Referee
 from crossattack.targets import Similarity
-from surrogates.texts import Bags, Texts, words_of
-
-BITS, SIDE = 16, 4
-
-
-@dataclass
-class LinearTarget:
-    """tanh(Wx) for pictures, hashed words for texts; it notes every batch that reaches it."""
-
-    similarity: Similarity = Similarity.HAMMING
-    digest: str = "0123456789abcdef"
-    dim: int = BITS
-    batches: list[int] = field(default_factory=list)
-    fails_at: int = -1
-
-    def encode_images(self, images: Tensor) -> Tensor:
-        self._note(len(images))
-        weights = torch.randn(BITS, 3 * SIDE * SIDE, generator=torch.Generator().manual_seed(0))
-        return torch.tanh((images - 0.5).flatten(1) @ weights.T)
-
-    def encode_texts(self, texts: Texts) -> Tensor:
-        self._note(len(texts))
-        if isinstance(texts, Bags):
-            return torch.tanh(texts.weights @ torch.randn(len(texts.words), BITS, generator=torch.Generator().manual_seed(1)))
-        return torch.stack([sum((self._word(word) for word in words_of(text)), torch.zeros(BITS)) for text in texts]).tanh()
-
-    def _word(self, word: str) -> Tensor:
-        return torch.randn(BITS, generator=torch.Generator().manual_seed(int.from_bytes(word.encode(), "big") % 2**31))
-
-    def _note(self, items: int) -> None:
-        if len(self.batches) == self.fails_at:
-            self.fails_at = -1
-            raise TargetError("the target was switched off; try again.")
-        self.batches.append(items)
-
-
-def pictures(count: int, seed: int = 0) -> Tensor:
-    return torch.randint(0, 256, (count, 3, SIDE, SIDE), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+from surrogates.texts import Bags
 
 
 @pytest.fixture
@@ -270,72 +230,3 @@ def test_an_output_that_is_no_number_is_an_error_and_not_a_code(ledger: Ledger, 
     monkeypatch.setattr(LinearTarget, "encode_images", lambda self, images: torch.full((len(images), BITS), torch.nan))
     with pytest.raises(TargetError, match="finite outputs wanted"):
         Oracle(ledger, LocalEndpoint(LinearTarget()), budget=3).query_images(pictures(1), phase="mining")
-
-
-# Fingerprints
-
-
-def test_a_pictures_key_is_its_pixels_and_not_its_layout() -> None:
-    images = pictures(3)
-    keys = fingerprint_images(images)
-    assert keys == fingerprint_images(images.contiguous(memory_format=torch.channels_last))
-    assert len(set(keys)) == 3
-    assert {len(key) for key in keys} == {16}
-    assert fingerprint_images(images[:1].reshape(1, 3, SIDE * 2, SIDE // 2)) != keys[:1]
-
-
-TEXTS = st.one_of(st.text(max_size=4), st.lists(st.text(max_size=3), max_size=3), st.lists(st.text(max_size=3), max_size=3).map(tuple))
-
-
-@settings(deadline=None)
-@given(TEXTS, TEXTS)
-def test_two_texts_share_a_key_only_where_they_are_equal(one: Any, other: Any) -> None:
-    def plain(text: Any) -> Any:
-        return text if isinstance(text, str) else list(text)
-
-    first, second = fingerprint_texts([one, other])
-    assert (first == second) == (plain(one) == plain(other))
-
-
-def test_a_string_a_list_of_words_and_a_bag_are_three_texts() -> None:
-    bags = Bags(("a", "b"), torch.tensor([[1.0, 0.0], [1.0, 0.1], [1.0, 0.0]]))
-    keys = fingerprint_texts(["a b", ["a", "b"], ["a b"]]) + fingerprint_texts(bags)
-    assert keys[3] == keys[5]
-    assert len(set(keys)) == 5
-    assert fingerprint_texts(Bags(("a", "c"), bags.weights))[0] != keys[3]
-
-
-# Encoding
-
-
-@settings(deadline=None)
-@given(count=st.integers(1, 9), batch_size=st.integers(1, 5))
-def test_encoding_in_batches_is_encoding_one_by_one(count: int, batch_size: int) -> None:
-    target, images = LinearTarget(), pictures(count)
-    batched = encode_images(target, images, batch_size)
-    assert set(target.batches) == {batch_size}
-    alone = torch.cat([target.encode_images(image[None].float() / 255) for image in images])
-    assert torch.allclose(batched, alone, atol=1e-5)
-    texts = [["word", str(number)] for number in range(count)]
-    assert torch.equal(encode(target, "texts", texts, batch_size), target.encode_texts(texts))
-
-
-def test_bags_are_encoded_in_batches_too() -> None:
-    bags = Bags(("a", "b"), torch.rand(5, 2, generator=torch.Generator().manual_seed(0)))
-    assert torch.allclose(encode_texts(LinearTarget(), bags, batch_size=2), LinearTarget().encode_texts(bags), atol=1e-6)
-
-
-def test_an_items_bytes_do_not_depend_on_its_company() -> None:
-    torch.manual_seed(0)
-    target = LinearTarget()
-    network = torch.nn.Sequential(torch.nn.Conv2d(3, 20, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(80, BITS))
-    target.encode_images = lambda images: network(images)  # type: ignore[method-assign]
-    images = pictures(70)
-    whole = encode_images(target, images, batch_size=32)
-    for some in ([0], [69], [5, 6, 7], list(range(40, 70))):
-        assert torch.equal(encode_images(target, images[some], batch_size=32), whole[some])
-
-
-def test_encoding_nothing_says_so() -> None:
-    with pytest.raises(UsageError, match="at least one item to encode wanted"):
-        encode_texts(LinearTarget(), [])

@@ -1,6 +1,8 @@
 """The real client against the real service over a real socket: what is learned, billed and judged is what a run in one process gives."""
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,8 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from remote_runs import ATTACK, DATABASE
 from served import Served, png, serving
-from test_http_runs import ATTACK, DATABASE
 from worlds import scenes
 
 from crossattack.cli import main
@@ -28,7 +30,6 @@ from crossattack.targets.dcmh import Dcmh
 from crossattack.targets.http import Http
 
 RECIPE = ["target.image_tower=convnet", "target.epochs=2", "target.bits=16", "ceiling.steps=2"]
-STEPS = ["surrogate.batch=64", "surrogate.epochs=3"]  # smaller batches may draw one picture alone, too few for batch normalisation
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -84,9 +85,51 @@ def test_codes_over_http_give_the_run_in_one_process_and_its_replay(tmp_path: Pa
     assert replayed > 150
 
 
+@pytest.fixture(scope="module")
+def asked(tmp_path_factory: pytest.TempPathFactory, cache: None) -> Path:
+    """The folder of a finished run against a service that shows codes."""
+    with serving(tmp_path_factory.mktemp("state") / "state") as served:
+        folder = tmp_path_factory.mktemp("runs") / "asked"
+        ran(folder, *remote(served))
+    return folder
+
+
+def flip_a_bit(file: h5py.File) -> None:
+    file["text_to_image/database"][7, 3] *= -1
+
+
+def forget_whose_codes_they_are(file: h5py.File) -> None:
+    del file["text_to_image/keys"]
+
+
+def exchange_two(file: h5py.File) -> None:
+    codes = file["image_to_text/database"]
+    other = next(row for row in range(1, len(codes)) if (codes[row] != codes[0]).any())
+    codes[0] = codes[other]
+
+
+@pytest.mark.parametrize(
+    ("tamper", "says"),
+    [
+        (flip_a_bit, "codes.h5/text_to_image/database[7]: kept "),
+        (forget_whose_codes_they_are, f"codes.h5/text_to_image/database: kept {DATABASE} codes, recomputed 0 items"),
+        (exchange_two, "codes.h5/image_to_text/database[0]: kept "),
+    ],
+)
+def test_a_code_of_a_services_database_is_held_against_what_was_paid_for(
+    tamper: Callable[[h5py.File], None], says: str, asked: Path, tmp_path: Path
+) -> None:
+    assert replay(asked)[0] == []
+    copied = Path(shutil.copytree(asked, tmp_path / "copied"))
+    with h5py.File(copied / "codes.h5", "r+") as file:
+        tamper(file)
+    (found,) = [difference for difference in map(str, replay(copied)[0]) if difference.startswith("codes.h5")]
+    assert found.startswith(says)
+
+
 @pytest.mark.parametrize("top_k", [12, DATABASE])
 def test_lists_over_http_teach_and_cost_what_they_do_in_one_process(top_k: int, tmp_path: Path, target: HashingTarget) -> None:
-    lists = [*STEPS, "oracle.reveals=ranking", f"oracle.top_k={'all' if top_k == DATABASE else top_k}"]
+    lists = ["oracle.reveals=ranking", f"oracle.top_k={'all' if top_k == DATABASE else top_k}"]
     local = ran(tmp_path / "local", *RECIPE, *lists)
     with serving(tmp_path / "state", target=target, reveals=Reveals.RANKING, top_k=top_k) as served:
         found = ran(tmp_path / "remote", *remote(served), *lists)
@@ -111,6 +154,27 @@ def test_lists_over_http_teach_and_cost_what_they_do_in_one_process(top_k: int, 
         for name in ("clean", "noise", "attacked"):
             assert theirs["map"][name] == pytest.approx(in_stable_order(tmp_path / "local", name), abs=1e-12)
         assert "ties in its own order" in checks(found)["image_to_text: mAP and ties"]["detail"]
+    assert replay(tmp_path / "remote")[0] == []
+
+
+def test_a_verified_attack_over_lists_pays_two_queries_an_item_and_knows_how_each_ended(tmp_path: Path, target: HashingTarget) -> None:
+    verified = ["oracle.reveals=ranking", "oracle.top_k=12", "attack.verify=true"]
+    local = ran(tmp_path / "local", *RECIPE, *verified)
+    with serving(tmp_path / "state", target=target, reveals=Reveals.RANKING, top_k=12) as served:
+        found = ran(tmp_path / "remote", *remote(served), *verified)
+    bill, pictures = found["budget"], found["directions"]["image_to_text"]
+    assert bill["phases"] == local["budget"]["phases"]
+    assert bill["phases"]["attack"] == 2 * 12  # before and after
+    assert bill["phases"]["mining"] in (80 - 24 - 1, 80 - 24)
+    assert bill["evaluation"] == 3 * 12 + len(set(served.query.texts[:12]))
+    assert counted(served, tmp_path / "state") == bill["spent"] + bill["evaluation"]
+    with Ledger.read(tmp_path / "remote/ledger.sqlite") as ledger:
+        assert {line.in_doubt for line in ledger.statement()} == {0}
+    assert pictures["status"]["succeeded"] + pictures["status"]["failed"] == 12
+    assert pictures["status"] == local["directions"]["image_to_text"]["status"]
+    assert pictures["success"]["attacker"] == pictures["status"]["succeeded"] / 12 == pictures["metrics"]["top10_gone"]
+    texts = found["directions"]["text_to_image"]  # bags of words, which nobody can send
+    assert (texts["status"]["unverified"], texts["success"]["attacker"]) == (12, None)
     assert replay(tmp_path / "remote")[0] == []
 
 

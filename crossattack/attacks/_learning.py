@@ -76,11 +76,18 @@ def from_lists(
 def _drawn(
     lists: Int32[Tensor, "batch top_k"], shown: Int64[Tensor, " shown"], generator: torch.Generator, more: int
 ) -> Int64[Tensor, " drawn"]:
-    """Positions among the shown: one of each list's head, and `more` of any; each once."""
+    """Positions among the shown: one of each list's head, and `more` of any; each once, and two at least.
+
+    Batch normalisation has no use for one alone. Where no more than one item was ever shown, it is drawn twice.
+    """
     head = max(1, min(lists.shape[1], round(AMONG * len(shown))))
     place = torch.randint(head, (len(lists), 1), generator=generator)
     near = torch.searchsorted(shown, lists.gather(1, place).flatten().long())
-    return ascending(torch.cat([near, torch.randint(len(shown), (more,), generator=generator)]))
+    drawn = ascending(torch.cat([near, torch.randint(len(shown), (more,), generator=generator)]))
+    if len(drawn) > 1:
+        return drawn
+    another = (drawn + torch.randint(1, max(2, len(shown)), (1,), generator=generator)) % len(shown)
+    return torch.cat([drawn, another]).sort().values
 
 
 def _pull(anchors: Tensor, others: Tensor, mined: Triplets, margin: float) -> Tensor:
