@@ -15,6 +15,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from crossattack.attacks import Pictures, Words
 from crossattack.attacks._bags import as_bags
 from crossattack.cache import whole_file
@@ -31,7 +33,7 @@ from surrogates.texts import Bags, Texts, words_of
 from surrogates.towers import own_weights
 
 SCHEMA = 1
-RUN_ONLY = ("versions", "started", "seconds")  # facts of the run itself, which no file can prove
+RUN_ONLY = ("versions", "machine", "started", "seconds")  # facts of the run itself, which no file can prove
 PACKAGES = ("crossattack", "torch", "torchvision", "transformers", "numpy", "scipy", "h5py", "safetensors")
 
 
@@ -85,6 +87,7 @@ def assemble(evidence: Evidence, started: datetime, clock: Clock, path: Path) ->
     results = figures(evidence)
     results["versions"] = {name: version(name) for name in PACKAGES}
     results["versions"] |= {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    results["machine"] = {"device": evidence.config.torch_device(), "threads": torch.get_num_threads(), "processor": platform.machine()}
     results["started"] = started.isoformat(timespec="seconds")
     results["seconds"] = {**clock.seconds, "total": round(time.monotonic() - clock.began, 2)}
     with whole_file(path) as file:

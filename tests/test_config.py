@@ -119,7 +119,7 @@ def test_settings_fall_on_the_chosen_plugin_whatever_their_order() -> None:
         ),
         ("ceiling.objective={name: hag, beta: -1}", "ceiling.objective.beta: 0 or more wanted, -1 got; the nearest is 0."),
         ("attack={name: ti_fgsm, kernel: 4}", "attack.kernel: an odd number of pixels wanted, 4 got."),
-        ("data={name: scenes, pairs: 3}", "data: `pairs` of scenes: 40 or more wanted, 3 got."),
+        ("data={name: scenes, pairs: 3}", "data: `pairs` of scenes: 40 to 1,000,000 wanted, 3 got; the nearest is 40."),
         ("seed", "--set: key=value wanted, 'seed' got"),
         ("seed=[", "--set seed: a YAML value wanted, '[' got"),
     ],

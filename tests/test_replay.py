@@ -133,7 +133,7 @@ def test_whatever_was_changed_is_found_and_named(tamper: Callable[[Path], None],
 def test_the_command_says_where_and_ends_with_1(copied: Path, capfd: pytest.CaptureFixture[str]) -> None:
     where = ["--runs", str(copied.parent)]
     assert main(["replay", "small", *where]) == 0
-    assert " 0 differences; not replayed: versions, started, seconds" in capfd.readouterr().out
+    assert " 0 differences; not replayed: versions, machine, started, seconds" in capfd.readouterr().out
     edit_a_number(copied)
     assert main(["replay", str(copied)]) == 1
     line, last = capfd.readouterr().out.splitlines()

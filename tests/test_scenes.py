@@ -117,8 +117,8 @@ def test_a_small_convnet_learns_the_labels_of_scenes_it_never_saw() -> None:
 
 def test_settings_that_cannot_be_are_refused_in_one_line() -> None:
     for settings, said in (
-        ({"pairs": -5}, "`pairs`.*40 or more wanted, -5 got"),
-        ({"pixels": 0}, "`pixels`"),
+        ({"pairs": -5}, "`pairs`.*40 to 1,000,000 wanted, -5 got; the nearest is 40"),
+        ({"pixels": 9000}, "`pixels`.*16 to 512 wanted, 9,000 got; the nearest is 512"),
         ({"drawings": 0}, "`drawings`"),
     ):
         with pytest.raises(ConfigError, match=said):

@@ -26,7 +26,7 @@ OBJECTS = tuple(f"{colour} {shape}" for colour in COLOURS for shape in SHAPES)
 CAPTIONS = (("a {a} left of a {b}", "a {b} right of a {a}"), ("a {a} above a {b}", "a {b} below a {a}"))
 SCENES = tuple((a, b, relation) for a, b in permutations(range(len(OBJECTS)), 2) for relation in range(len(CAPTIONS)))
 SHARES = {"query": 1 / 12, "attacker": 5 / 24, "held_back": 1 / 60, "train": 1 / 2}  # of all pairs: what pictograms come to
-FEWEST = 40
+FEWEST, MOST = 40, 1_000_000  # pairs
 CHUNK = 500  # drawings at a time, so that memory does not grow with their number
 
 
@@ -45,9 +45,11 @@ class Scenes:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("pairs", FEWEST), ("pixels", 16), ("drawings", 1)):
-            if (got := getattr(self, name)) < least:
-                raise ConfigError(f"`{name}` of scenes: {least} or more wanted, {got} got.")
+        for name, least, most in (("pairs", FEWEST, MOST), ("pixels", 16, 512), ("drawings", 1, MOST)):
+            if not least <= (got := getattr(self, name)) <= most:
+                raise ConfigError(
+                    f"`{name}` of scenes: {least} to {most:,} wanted, {got:,} got; the nearest is {min(max(got, least), most):,}."
+                )
 
     def load(self, progress: Progress) -> tuple[Pairs, Split]:
         """The pairs and their split, drawn anew each time: the same settings give the same bytes."""
