@@ -62,7 +62,7 @@ def descend(value: Value, ball: Ball, moves: Moves, draw: Draw, *, alpha: float,
         slope = _slope(value, here, moves, draw)
         ahead = slope + correction
         if moves.neighbours:
-            correction = _around(value, here, ball, moves, draw) - slope
+            correction = _around(value, found, ball, moves, draw) - slope
         if moves.kernel > 1:
             ahead = smoothed(ahead, moves.kernel)
         if moves.decay:

@@ -33,6 +33,11 @@ class Bim:
     text_eps: Eps = 0.1
     text_alpha: Eps = 0.02
 
+    @property
+    def moves(self) -> Moves:
+        """The parts that its descent has."""
+        return Moves()
+
     def fit(self, context: AttackContext) -> Perturb:
         """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
-        return follow(context, self, self.objective, Moves())
+        return follow(context, self, self.objective, self.moves)

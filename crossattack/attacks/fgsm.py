@@ -31,7 +31,12 @@ class Fgsm:
     eps: Radius = 8 / 255
     text_eps: Eps = 0.1
 
+    @property
+    def moves(self) -> Moves:
+        """The parts that its descent has."""
+        return Moves()
+
     def fit(self, context: AttackContext) -> Perturb:
         """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
         stride = Stride(norm=self.norm, eps=self.eps, alpha=self.eps, steps=1, text_eps=self.text_eps, text_alpha=self.text_eps)
-        return follow(context, stride, self.objective, Moves())
+        return follow(context, stride, self.objective, self.moves)

@@ -45,6 +45,11 @@ class Gradient:
     neighbours: Annotated[int, Field(ge=0, le=100)] = 0
     reach: Annotated[float, Field(ge=0, le=10)] = 1.5
 
+    @property
+    def moves(self) -> Moves:
+        """The parts that its descent has."""
+        return Moves(**{part: getattr(self, part) for part in Moves.__dataclass_fields__})
+
     def fit(self, context: AttackContext) -> Perturb:
         """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
-        return follow(context, self, self.objective, Moves(**{part: getattr(self, part) for part in Moves.__dataclass_fields__}))
+        return follow(context, self, self.objective, self.moves)

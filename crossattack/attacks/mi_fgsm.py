@@ -36,6 +36,11 @@ class MiFgsm:
     text_alpha: Eps = 0.02
     decay: Annotated[float, Field(ge=0)] = 1.0
 
+    @property
+    def moves(self) -> Moves:
+        """The parts that its descent has."""
+        return Moves(decay=self.decay)
+
     def fit(self, context: AttackContext) -> Perturb:
         """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
-        return follow(context, self, self.objective, Moves(decay=self.decay))
+        return follow(context, self, self.objective, self.moves)

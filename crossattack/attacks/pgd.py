@@ -36,6 +36,11 @@ class Pgd:
     text_alpha: Eps = 0.02
     start: Literal["clean", "uniform"] = "clean"
 
+    @property
+    def moves(self) -> Moves:
+        """The parts that its descent has."""
+        return Moves(start=self.start)
+
     def fit(self, context: AttackContext) -> Perturb:
         """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
-        return follow(context, self, self.objective, Moves(start=self.start))
+        return follow(context, self, self.objective, self.moves)

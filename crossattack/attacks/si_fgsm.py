@@ -39,6 +39,11 @@ class SiFgsm:
     decay: Annotated[float, Field(ge=0)] = 1.0
     scales: Annotated[int, Field(ge=1, le=10)] = 5
 
+    @property
+    def moves(self) -> Moves:
+        """The parts that its descent has."""
+        return Moves(decay=self.decay, nesterov=True, scales=self.scales)
+
     def fit(self, context: AttackContext) -> Perturb:
         """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
-        return follow(context, self, self.objective, Moves(decay=self.decay, nesterov=True, scales=self.scales))
+        return follow(context, self, self.objective, self.moves)

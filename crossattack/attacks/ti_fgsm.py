@@ -39,6 +39,11 @@ class TiFgsm:
     decay: Annotated[float, Field(ge=0)] = 1.0
     kernel: Kernel = 7
 
+    @property
+    def moves(self) -> Moves:
+        """The parts that its descent has."""
+        return Moves(decay=self.decay, kernel=self.kernel)
+
     def fit(self, context: AttackContext) -> Perturb:
         """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
-        return follow(context, self, self.objective, Moves(decay=self.decay, kernel=self.kernel))
+        return follow(context, self, self.objective, self.moves)

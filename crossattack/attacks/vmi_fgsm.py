@@ -39,6 +39,11 @@ class VmiFgsm:
     neighbours: Annotated[int, Field(ge=1, le=100)] = 5
     reach: Annotated[float, Field(ge=0, le=10)] = 1.5
 
+    @property
+    def moves(self) -> Moves:
+        """The parts that its descent has."""
+        return Moves(decay=self.decay, neighbours=self.neighbours, reach=self.reach)
+
     def fit(self, context: AttackContext) -> Perturb:
         """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
-        return follow(context, self, self.objective, Moves(decay=self.decay, neighbours=self.neighbours, reach=self.reach))
+        return follow(context, self, self.objective, self.moves)

@@ -20,7 +20,7 @@ class Cmla:
     G = <h', other code>, T = <h', code of the item's own modality>, S = 1 where the two are relevant to each other.
 
     Differs from the paper: the ball takes the place of the penalty on the change, and it is symmetric (the release moves
-    pixels up only); all known codes rather than those of a batch.
+    pixels up only); products of codes are whole, as in the release, not halved; all known codes rather than those of a batch.
 
     Paper: Li, Gao, Deng, Xie, Liu, "Cross-Modal Learning with Adversarial Samples", NeurIPS 2019.
     """
