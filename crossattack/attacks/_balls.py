@@ -15,6 +15,7 @@ from torch import Tensor
 
 Norm: TypeAlias = Literal["linf", "l2"]
 HALVINGS = 24  # of the share of a change that is kept by rounding
+SMALLEST = 1e-37  # of a slope's values: next to the smallest that single precision holds in full
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,10 @@ class Ball:
 
     def downhill(self, slope: Float[Tensor, "items ..."]) -> Float[Tensor, "items ..."]:
         """The steepest way of length one against a slope: its signs, or the slope itself at length one; zero where it is zero."""
-        return -slope.sign() if self.norm == "linf" else -slope / lengths(slope).clamp(min=1e-12)
+        if self.norm == "linf":
+            return -slope.sign()
+        steep = slope / slope.flatten(1).abs().amax(1).clamp(min=SMALLEST).reshape(-1, *[1] * (slope.ndim - 1))
+        return -steep / lengths(steep).clamp(min=1e-12)  # by its largest value first: squares of small ones vanish
 
 
 def ball_of_pictures(clean: Float[Tensor, "items 3 height width"], eps: float, norm: Norm) -> Ball:
@@ -64,7 +68,7 @@ def to_bytes(found: Float[Tensor, "items 3 height width"], ball: Ball) -> UInt8[
     if ball.norm == "linf":
         return (found * 255).round().to(torch.uint8).contiguous().cpu()
     before = (ball.clean * 255).round()
-    change, reach = found * 255 - before, ball.eps * 255 + 1e-3
+    change, reach = found * 255 - before, ball.eps * 255 * (1 + 1e-6)
     inside, share = torch.zeros(len(found), device=found.device), torch.ones(len(found), device=found.device)
     for step in range(HALVINGS):  # the largest share of the change that is inside once rounded
         fits = lengths(_rounded(change, share)).flatten() <= reach
