@@ -1,5 +1,6 @@
 """What every attack promises, whatever it does: the suite runs over every file of `crossattack/attacks`."""
 
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from math import floor
 from pathlib import Path
@@ -7,15 +8,18 @@ from typing import Any
 
 import pytest
 import torch
-from worlds import answers_for, attackers_world
+from torch import Tensor
+from worlds import World, answers_for, attackers_world
 
 from crossattack import items as storage
 from crossattack.attacks import Attack, Items, Perturbed, Pictures, Words
 from crossattack.attacks._bags import as_bags
-from crossattack.registry import ATTACKS
+from crossattack.registry import ATTACKS, OBJECTIVES
 from surrogates.texts import Bags
 
-EPS, TEXT_EPS = 8 / 255, 0.1
+EPS, TEXT_EPS, LENGTH = 8 / 255, 0.1, 2.0
+WITH_A_NORM = [name for name in ATTACKS.names() if "norm" in {field.name for field in fields(ATTACKS.load(name))}]
+OF_GRADIENTS = [name for name in ATTACKS.names() if ATTACKS.load(name).needs.gradients]
 
 
 def quick(name: str, **settings: Any) -> Any:
@@ -112,3 +116,95 @@ class TestEveryAttack:
             perturb(world.pictures)
             bags = perturb(world.words).items.values
         assert not isinstance(bags, Bags) or bags.weights.isfinite().all()
+
+
+@pytest.mark.parametrize("name", WITH_A_NORM)
+class TestEveryAttackWithANorm:
+    def test_pictures_read_back_from_a_file_are_bytes_inside_the_l2_ball(self, name: str, tmp_path: Path) -> None:
+        clean, (changed,) = perturbed(quick(name, norm="l2", eps=LENGTH), "pictures", tmp_path)
+        storage.save(tmp_path / "items.h5", changed)
+        read = storage.load(tmp_path / "items.h5").items
+        assert isinstance(read, Pictures)
+        assert read.values.dtype is torch.uint8
+        assert (squares(clean, read) > 0).all()
+        assert (squares(clean, read) <= (LENGTH * 255) ** 2 * (1 + 1e-5)).all()
+
+    def test_a_radius_of_zero_gives_the_clean_pictures_back(self, name: str, tmp_path: Path) -> None:
+        clean, (changed,) = perturbed(quick(name, norm="l2", eps=0.0), "pictures", tmp_path)
+        assert torch.equal(changed.items.values, clean.values)
+
+
+@pytest.fixture(scope="module")
+def open_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A world whose target is granted: looking at it leaves nothing behind, so all tests share it."""
+    with attackers_world(tmp_path_factory.mktemp("open")) as world:
+        yield world
+
+
+@pytest.mark.parametrize("name", OF_GRADIENTS)
+class TestEveryAttackOnTheGrantedTarget:
+    @pytest.mark.parametrize("norm", ["linf", "l2"])
+    @pytest.mark.parametrize("objective", OBJECTIVES.names())
+    def test_it_lowers_any_objective_inside_its_ball(self, name: str, objective: str, norm: str, open_world: World) -> None:
+        eps = EPS if norm == "linf" else LENGTH
+        attack = quick(name, objective=OBJECTIVES.load(objective)(), norm=norm, eps=eps)
+        before, clean = open_world.pictures.values.clone(), open_world.pictures
+        changed = attack.fit(open_world.white)(clean).items
+        assert torch.equal(before, clean.values)
+        assert not torch.equal(changed.values, clean.values)
+        assert changed.values.dtype is torch.uint8
+        if norm == "linf":
+            assert (changed.values.int() - clean.values.int()).abs().max() <= floor(EPS * 255)
+        else:
+            assert (squares(clean, changed) <= (LENGTH * 255) ** 2 * (1 + 1e-5)).all()
+
+    def test_bags_stay_inside_their_box(self, name: str, open_world: World) -> None:
+        after = quick(name, text_eps=TEXT_EPS).fit(open_world.white)(open_world.words).items.values
+        change = after.weights - as_bags(open_world.words.values, after.words).weights
+        assert 0 < change.abs().max() <= TEXT_EPS + 1e-6
+        assert 0 <= after.weights.min() <= after.weights.max() <= 1
+
+    def test_it_asks_nothing_and_builds_no_surrogate(self, name: str, open_world: World) -> None:
+        perturb = quick(name).fit(open_world.white)
+        perturb(open_world.pictures)
+        perturb(open_world.words)
+        assert open_world.ledger.bill("attacker").spent == 0
+        assert not open_world.white.made
+
+    @pytest.mark.parametrize("norm", ["linf", "l2"])
+    def test_neither_a_second_time_nor_batches_matter(self, name: str, norm: str, open_world: World) -> None:
+        clean, attack = open_world.pictures, quick(name, norm=norm, eps=EPS if norm == "linf" else LENGTH)
+        first, second = (attack.fit(open_world.white)(clean).items.values for _ in range(2))
+        assert torch.equal(first, second)
+        for split in (1, 4):
+            parts = [Pictures(clean.ids[start : start + split], clean.values[start : start + split]) for start in range(0, 6, split)]
+            perturb = attack.fit(open_world.white)
+            joined = torch.cat([perturb(part).items.values for part in parts])
+            # A sum taken in another order may turn the sign of a gradient that is zero but for rounding.
+            assert (joined == first).double().mean() > 0.999
+
+    @pytest.mark.parametrize("level", [0, 128, 255])
+    def test_a_constant_picture_alone_survives(self, name: str, level: int, open_world: World) -> None:
+        flat = Pictures((3,), torch.full_like(open_world.query.images[:1], level))
+        changed = quick(name).fit(open_world.white)(flat).items.values
+        assert 0 < (changed.int() - level).abs().max() <= floor(EPS * 255)
+
+    def test_saturated_codes_give_no_nan(self, name: str, tmp_path: Path) -> None:
+        with attackers_world(tmp_path) as world:
+            with torch.no_grad():
+                world.target.network.image_head.weight.mul_(1e6)
+                world.target.network.text_head.weight.mul_(1e6)
+            perturb = quick(name, norm="l2", eps=LENGTH).fit(world.white)
+            assert (squares(world.pictures, perturb(world.pictures).items) <= (LENGTH * 255) ** 2 * (1 + 1e-5)).all()
+            assert perturb(world.words).items.values.weights.isfinite().all()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES.names())
+def test_any_objective_can_be_lowered_through_a_surrogate(objective: str, tmp_path: Path) -> None:
+    clean, (changed,) = perturbed(quick("pgd", objective=OBJECTIVES.load(objective)()), "pictures", tmp_path)
+    assert 0 < (changed.items.values.int() - clean.values.int()).abs().max() <= floor(EPS * 255)
+
+
+def squares(clean: Items, changed: Items) -> Tensor:
+    """The square of each picture's change in grey levels, exactly."""
+    return (changed.values.long() - clean.values.long()).flatten(1).square().sum(1)

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
+from crossattack.attacks._balls import SMALLEST as LEAST_SLOPE
 from crossattack.attacks._balls import Ball
 
 Value: TypeAlias = Callable[[Tensor], Float[Tensor, " items"]]  # of points; to be lowered
@@ -112,4 +113,4 @@ def smoothed(slope: Float[Tensor, "items 3 height width"], kernel: int) -> Float
 
 
 def _mean_size(slope: Tensor) -> Tensor:
-    return slope.abs().flatten(1).mean(1).clamp(min=1e-30).reshape(-1, *[1] * (slope.ndim - 1))
+    return slope.abs().flatten(1).mean(1).clamp(min=LEAST_SLOPE).reshape(-1, *[1] * (slope.ndim - 1))
