@@ -23,7 +23,7 @@ from crossattack.encoding import encode
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.index import Index
 from crossattack.ledger import Modality
-from crossattack.metrics.hashing import bit_agreement, code_entropy, rank_agreement
+from crossattack.metrics.hashing import bit_agreement, code_entropy, opposite_codes, rank_agreement
 from crossattack.metrics.ranking import (
     average_precision,
     expected_places,
@@ -180,7 +180,10 @@ def _measure(ranking: Judged, status: tuple[Status, ...], streams: Streams, resa
     scores = {name: values[scored] for name, values in ranking.scores(ranking.relevant).items()}
     scores["floor"] = random_average_precision(counts, ranking.items)[scored]
     unknown = np.full(int(scored.sum()), np.nan)  # what could not be asked, or has no white box
-    scores = {name: scores.get(name, unknown) for name in (*CONDITIONS, "floor")}
+    if isinstance(ranking, Ranking):
+        opposite = opposite_codes(ranking.database, ranking.relevant)
+        scores["opposite_code"] = average_precision(opposite, ranking.database, ranking.relevant)[scored]
+    scores = {name: scores.get(name, unknown) for name in (*CONDITIONS, "floor", "opposite_code")}
     triple = (scores["clean"], scores["attacked"], scores["ceiling"])
     asked = "attacked" in ranking.queries
     flipped = (ranking.queries["clean"] != ranking.queries["attacked"]).double().mean(1) if asked and isinstance(ranking, Ranking) else None

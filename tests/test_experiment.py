@@ -64,6 +64,7 @@ class TestAnExperiment:
                     mean = np.nanmean(average_precision(queries, database, group["relevant"][()]))
                     assert found["map"][condition] == pytest.approx(mean, abs=1e-12)
                 assert found["map"]["floor"] == pytest.approx(group["relevant"][()].mean(), abs=0.03)
+                assert found["map"]["opposite_code"] < min(found["map"][name] for name in ("clean", "attacked", "ceiling", "floor"))
             low, high = found["map_ci95"]["clean"]
             assert low < found["map"]["clean"] < high
             assert sum(found["status"].values()) == found["attacked_items"] == 30

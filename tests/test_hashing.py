@@ -7,7 +7,8 @@ from scipy.stats import kendalltau
 from torch import Tensor
 
 from crossattack.codes import hamming, harden, pack
-from crossattack.metrics.hashing import bit_agreement, bit_balance, code_entropy, kendall_tau_b, rank_agreement
+from crossattack.metrics.hashing import bit_agreement, bit_balance, code_entropy, kendall_tau_b, opposite_codes, rank_agreement
+from crossattack.metrics.ranking import average_precision
 
 
 def codes(items: int, bits: int, seed: int) -> Tensor:
@@ -68,3 +69,24 @@ def test_balance_and_entropy_see_collapsed_bits() -> None:
     assert code_entropy(half) == pytest.approx(0.5)
     assert code_entropy(torch.ones(9, 16, dtype=torch.int8)) == 0
     assert code_entropy(codes(0, 16, 0)) is None
+
+
+def test_hardly_any_code_scores_below_the_opposite_one() -> None:
+    """Every code of 8 bits, by brute force, in a database whose relevant items lie near each other."""
+    labels = np.random.default_rng(0).integers(0, 6, 200)
+    relevant = labels == np.arange(6)[:, None]
+    centres = codes(6, 8, 4)
+    database = codes(200, 8, 5)
+    for query in range(6):
+        database[relevant[query]] = flipped(centres[query].expand(int(relevant[query].sum()), 8), 0.2, query)
+    everything = torch.cartesian_prod(*[torch.tensor([-1, 1], dtype=torch.int8)] * 8)
+    reached = average_precision(opposite_codes(database, relevant), database, relevant)
+    for query in range(6):
+        every = average_precision(everything, database, relevant[query : query + 1].repeat(len(everything), axis=0))
+        assert every.min() <= reached[query] <= every.min() + 0.002
+        assert reached[query] < np.median(every) - 0.02
+
+
+def test_where_everything_is_relevant_the_opposite_code_is_the_complement() -> None:
+    database = codes(3, 16, 0)[:1].repeat(5, 1)
+    assert torch.equal(opposite_codes(database, np.ones((1, 5), bool)), -database[:1])

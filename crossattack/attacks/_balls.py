@@ -46,7 +46,7 @@ class Ball:
         """The steepest way of length one against a slope: its signs, or the slope itself at length one; zero where it is zero."""
         if self.norm == "linf":
             return -slope.sign()
-        steep = slope / slope.flatten(1).abs().amax(1).clamp(min=SMALLEST).reshape(-1, *[1] * (slope.ndim - 1))
+        steep = slope / slope.abs().amax(tuple(range(1, slope.ndim)), keepdim=True).clamp(min=SMALLEST)
         return -steep / lengths(steep).clamp(min=1e-12)  # by its largest value first: squares of small ones vanish
 
 
@@ -79,7 +79,7 @@ def to_bytes(found: Float[Tensor, "items 3 height width"], ball: Ball) -> UInt8[
 
 def lengths(values: Float[Tensor, "items ..."]) -> Float[Tensor, "items ..."]:
     """The Euclidean length of each item, in a shape that divides it."""
-    found: Tensor = values.flatten(1).norm(dim=1).reshape(-1, *[1] * (values.ndim - 1))
+    found: Tensor = torch.linalg.vector_norm(values, dim=tuple(range(1, values.ndim)), keepdim=True)
     return found
 
 

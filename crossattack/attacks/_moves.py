@@ -113,4 +113,4 @@ def smoothed(slope: Float[Tensor, "items 3 height width"], kernel: int) -> Float
 
 
 def _mean_size(slope: Tensor) -> Tensor:
-    return slope.abs().flatten(1).mean(1).clamp(min=LEAST_SLOPE).reshape(-1, *[1] * (slope.ndim - 1))
+    return slope.abs().mean(tuple(range(1, slope.ndim)), keepdim=True).clamp(min=LEAST_SLOPE)

@@ -1,11 +1,12 @@
 """Hashing: how far a surrogate's codes agree with the target's, and whether a set of codes uses its bits."""
 
 import numpy as np
-from jaxtyping import Float64, Int8, Int64
+import torch
+from jaxtyping import Bool, Float64, Int8, Int64
 from numpy import ndarray
 from torch import Tensor
 
-from crossattack.codes import Codes, hamming, pack
+from crossattack.codes import Codes, hamming, harden, pack
 
 
 def bit_agreement(ours: Codes, theirs: Codes) -> float | None:
@@ -74,3 +75,17 @@ def code_entropy(codes: Codes) -> float | None:
     share = bit_balance(codes)
     entropy = -(share.xlogy(share) + (1 - share).xlogy(1 - share)) / np.log(2)
     return abs(float(entropy.mean()))
+
+
+def opposite_codes(database: Int8[Tensor, "items bits"], relevant: Bool[ndarray, "queries items"]) -> Int8[Tensor, "queries bits"]:
+    """For each query the code farthest from what is relevant and nearest to what is not: what an attack would turn it into.
+
+    Bit by bit the sign of the irrelevant items' mean less the relevant items'. Another code may score a little lower, as
+    average precision is more than a mean distance, but hardly.
+
+    Paper: Yuan, Zhang, Wang, Wu, "Semantic-Aware Adversarial Training for Reliable Deep Hashing Retrieval", IEEE TIFS 2023.
+    Differs from the paper: relevant items count alike, however many labels they share.
+    """
+    codes, share = database.double(), torch.from_numpy(relevant).double()
+    near, far = (weights @ codes / weights.sum(1, keepdim=True).clamp(min=1) for weights in (share, 1 - share))
+    return harden(far - near)
