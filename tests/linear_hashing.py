@@ -68,7 +68,7 @@ def linear_world(*, items: int = 8, bits: int = 12, pixels: int = 12, sharpness:
 
 
 def seen(world: LinearWorld, known: int = 40, seed: int = 1) -> View:
-    """What is known of the pictures: random codes of both modalities, of which random ones are relevant or wanted."""
+    """What is known of the pictures: random codes of both modalities, of which random ones are relevant, irrelevant, wanted, or nothing."""
     generator = torch.Generator().manual_seed(seed)
     items, bits = len(world.images), len(world.weights)
 
@@ -79,7 +79,8 @@ def seen(world: LinearWorld, known: int = 40, seed: int = 1) -> View:
         wanted = (torch.rand(items, known, generator=generator) < 0.2).double()
         wanted[:, 0] = 1
         drawn = torch.randint(0, known, (items, 32), generator=generator)
-        return Known(codes, relevant, (relevant == 0).double(), wanted, drawn)
+        neither = torch.rand(items, known, generator=generator) < 0.3
+        return Known(codes, relevant, ((relevant == 0) & ~neither).double(), wanted, drawn)
 
     other, same = side(), side()
     return View(world.encode_images(world.images), other, same, other.codes[:2])
