@@ -4,17 +4,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from linear_world import grey, linear, linear_world
+from linear_pairs import grey, linear, linear_world
 from worlds import World
 
-from crossattack.attacks import Pictures, Words
+from crossattack.attacks import Pictures, Status, Words
 from crossattack.attacks._bags import as_bags
+from crossattack.attacks.finite_difference import FiniteDifference, sign_table, stepped
 from crossattack.attacks.uap import Uap
 from crossattack.attacks.vat import Vat
 from crossattack.codes import harden
 from crossattack.encoding import encode
 from crossattack.errors import UsageError
 from crossattack.objectives.own import Own
+from crossattack.oracle import Reveals
 from surrogates.texts import Bags
 
 LEVEL = 1 / 255
@@ -104,3 +106,85 @@ def test_words_that_the_network_does_not_know_keep_their_weight(tmp_path: Path) 
             bags = attack.fit(world.white)(texts).items.values
             assert bags.weights[0, bags.words.index("zebra")] == 1
             assert bags.weights[0, bags.words.index("red")] != 1
+
+
+class TestFiniteDifference:
+    def test_where_features_show_its_table_is_the_sign_of_the_gradient(self, tmp_path: Path) -> None:
+        """768 values of 1 pixel: the sign of every entry of W' sign(Wx), at 769 queries."""
+        with linear_world(tmp_path, linear(16), budget=2000, reveals=Reveals.FEATURES, attacked=1) as world:
+            changed = FiniteDifference(block=1, eps=4 * LEVEL).fit(world.black)(world.pictures)
+            own = harden(encode(world.target, "images", world.query.images)).float()
+            slope = (own @ world.target.weights).sign()  # type: ignore[attr-defined]
+            spent = world.ledger.bill("attacker").spent
+        wanted = (world.query.images.flatten(1) - 4 * slope).clamp(0, 255)
+        assert (changed.items.values.flatten(1) == wanted).float().mean() > 0.998  # float32 answers cannot tell the flattest
+        assert changed.status == (Status.UNVERIFIED,)
+        assert spent == 3 * 16 * 16 + 1
+
+    @pytest.mark.parametrize("block", [3, 8])
+    def test_a_block_has_the_sign_of_its_sum(self, block: int, tmp_path: Path) -> None:
+        slope = linear(1).weights.reshape(3, 16, 16)
+        asked = []
+
+        def ask(probes: torch.Tensor) -> torch.Tensor:
+            asked.append(len(probes))
+            return (probes / 255 * slope).sum((1, 2, 3))[:, None]
+
+        table = sign_table(ask, lambda values, clean: values, grey(1).values[0], block=block)
+        for channel in range(3):
+            for top in range(0, 16, block):
+                for left in range(0, 16, block):
+                    here = (channel, slice(top, top + block), slice(left, left + block))
+                    assert (table[0][here] == slope[here].sum().sign()).all()
+        assert sum(asked) == 3 * (-(-16 // block)) ** 2 + 1
+
+    @pytest.mark.parametrize("level", [0, 255])
+    def test_black_and_white_pictures_show_their_slopes_too(self, level: int) -> None:
+        slope = linear(1).weights.reshape(3, 16, 16)
+        picture = torch.full((3, 16, 16), level, dtype=torch.uint8)
+        table = sign_table(lambda probes: (probes.double() / 255 * slope).sum((1, 2, 3))[:, None], lambda values, clean: values, picture)
+        assert torch.equal(table[0], slope.sign().to(torch.int8))
+
+    def test_one_set_of_answers_makes_a_table_for_each_wanted_label(self) -> None:
+        scores = linear(4)
+        picture = grey(1).values[0]
+        tables = sign_table(lambda probes: scores.encode_images(probes.double() / 255), lambda s, _: s[:, [1]] - s, picture)
+        for wanted in range(4):
+            gradient = scores.weights[1] - scores.weights[wanted]
+            assert torch.equal(tables[wanted].flatten(), gradient.sign().to(torch.int8))
+
+    def test_a_step_lowers_the_margin_by_eps_times_the_slope(self) -> None:
+        slope, pictures = linear(1).weights.reshape(1, 3, 16, 16), grey(1).values
+        steps = {"linf": (8 * LEVEL, 8 * LEVEL), "l2": (2.0, 2.0 / 768**0.5)}  # eps, and by how much each value moves
+        for norm, (eps, each) in steps.items():
+            change = stepped(pictures, slope.sign().to(torch.int8), eps=eps, norm=norm).float() / 255 - pictures.float() / 255
+            assert (change * slope).sum().item() == pytest.approx(-each * slope.abs().sum().item(), rel=0.03)
+
+    def test_hard_codes_show_few_slopes_and_every_one_is_a_bit_that_turned(self, tmp_path: Path) -> None:
+        with linear_world(tmp_path, linear(64), budget=10_000, attacked=1) as world:
+            picture = world.query.images[0]
+            codes = lambda probes: world.black.oracle.query_images(probes, phase="attack").values.float()  # noqa: E731
+            table = sign_table(codes, lambda values, clean: (values * clean).mean(1, keepdim=True), picture, block=2, levels=32)
+        assert 0 < (table != 0).float().mean() < 0.5
+
+    def test_a_budget_that_does_not_cover_it_is_shared_and_spent_on_some_blocks(self, tmp_path: Path) -> None:
+        with linear_world(tmp_path, linear(16), budget=60, reveals=Reveals.FEATURES, attacked=3) as world:
+            perturb = FiniteDifference(block=4).fit(world.black)
+            changed, texts = perturb(world.pictures), perturb(world.words)
+            bill = world.ledger.bill("attacker")
+        assert bill.spent == 3 * (60 // 6)
+        assert bill.texts == 0
+        assert set(changed.status) == {Status.EXHAUSTED}
+        moved_values = (changed.items.values != world.query.images).flatten(1).sum(1)
+        assert (moved_values <= 9 * 16).all()
+        assert (moved_values > 0).all()
+        assert texts.items == world.words
+        assert texts.realisable
+
+    def test_a_budget_that_ends_early_is_no_accident(self) -> None:
+        slope = linear(1).weights.reshape(3, 16, 16)
+        table = sign_table(
+            lambda probes: (probes[:200] / 255 * slope).sum((1, 2, 3))[:, None], lambda values, clean: values, grey(1).values[0]
+        )
+        assert torch.equal(table.flatten()[:200], slope.flatten()[:200].sign().to(torch.int8))
+        assert (table.flatten()[200:] == 0).all()
