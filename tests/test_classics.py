@@ -1,15 +1,19 @@
 """The classics, each held against what is known in a linear world."""
 
+from itertools import combinations
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
 from linear_pairs import grey, linear, linear_world
-from worlds import World
+from worlds import World, attackers_world
 
 from crossattack.attacks import Pictures, Status, Words
 from crossattack.attacks._bags import as_bags
 from crossattack.attacks.finite_difference import FiniteDifference, sign_table, stepped
+from crossattack.attacks.lbfgs import Lbfgs
+from crossattack.attacks.pgd import Pgd
 from crossattack.attacks.uap import Uap
 from crossattack.attacks.vat import Vat
 from crossattack.codes import harden
@@ -26,6 +30,86 @@ def moved(world: World, attack: object, items: Pictures) -> torch.Tensor:
     """What a white-box attack adds to pictures, (items, values)."""
     changed = attack.fit(world.white)(items).items.values  # type: ignore[attr-defined]
     return (changed.float() - items.values.float()).flatten(1) / 255
+
+
+class TestLbfgs:
+    """Pictures with known margins: W (x - 1/2) = m, rounded to bytes."""
+
+    FREE: ClassVar[dict[str, float]] = {"eps": 1.0, "searches": 10, "steps": 60}  # the whole box
+
+    @staticmethod
+    def pictures(world: World, items: int = 4) -> tuple[Pictures, torch.Tensor]:
+        """Pictures, 0.3 to 1.2 from the plane of each bit, and their margins as rounded."""
+        weights, generator = world.target.weights, torch.Generator().manual_seed(0)  # type: ignore[attr-defined]
+        distances = 0.3 + 0.9 * torch.rand(items, len(weights), generator=generator)
+        sides = torch.randint(0, 2, distances.shape, generator=generator) * 2 - 1
+        values = 0.5 + (distances * sides * weights.norm(dim=1)) @ torch.linalg.pinv(weights).T
+        pictures = Pictures(tuple(range(items)), (values * 255).round().to(torch.uint8).reshape(items, 3, 16, 16))
+        return pictures, encode(world.target, "images", pictures.values)
+
+    def test_one_bit_is_turned_at_its_distance_from_the_nearest_plane(self, tmp_path: Path) -> None:
+        with linear_world(tmp_path, linear(8, shrink=0.8)) as world:
+            pictures, margins = self.pictures(world)
+            change = moved(world, Lbfgs(share=1 / 8, **self.FREE), pictures)
+            least = (margins.abs() / world.target.weights.norm(dim=1)).min(1).values  # type: ignore[attr-defined]
+        found = change.norm(dim=1)
+        assert (found >= 0.98 * least).all()
+        assert (found <= 1.05 * least).all()
+
+    def test_a_quarter_of_the_bits_is_turned_as_cheaply_as_the_best_pair(self, tmp_path: Path) -> None:
+        """Brute force over all pairs of 8 bits: the shortest r with W r = -m on the pair."""
+        with linear_world(tmp_path, linear(8)) as world:
+            pictures, margins = self.pictures(world)
+            change = moved(world, Lbfgs(**self.FREE), pictures)
+            weights, after = world.target.weights, margins + change @ world.target.weights.T  # type: ignore[attr-defined]
+        for row, margin in enumerate(margins):
+            pairs = [list(pair) for pair in combinations(range(8), 2)]
+            least = min(float((torch.linalg.pinv(weights[pair]) @ margin[pair]).norm()) for pair in pairs)
+            assert 0.98 * least <= float(change[row].norm()) <= 1.05 * least
+        assert (((margins >= 0) != (after >= 0)).sum(1) >= 2).all()
+
+    def test_an_objective_is_brought_down_to_its_bound_and_not_beyond(self, tmp_path: Path) -> None:
+        """Own is the mean of |m|: a plane, at distance (value - bound) / |slope|."""
+        with linear_world(tmp_path, linear(8)) as world:
+            pictures, margins = self.pictures(world)
+            change = moved(world, Lbfgs(objective=Own(), bound=0.3, **self.FREE), pictures)
+            slope = margins.sign() @ world.target.weights / 8  # type: ignore[attr-defined]
+            after = margins + change @ world.target.weights.T  # type: ignore[attr-defined]
+        least = (margins.abs().mean(1) - 0.3) / slope.norm(dim=1)
+        assert change.norm(dim=1) == pytest.approx(least, rel=0.05)
+        assert ((after * margins.sign()).mean(1) <= 0.3).all()
+
+    @pytest.mark.parametrize(("norm", "eps"), [("linf", 2 * LEVEL), ("l2", 0.1)])
+    def test_what_it_cannot_reach_within_its_radius_it_goes_towards(self, norm: str, eps: float, tmp_path: Path) -> None:
+        with linear_world(tmp_path, linear(8)) as world:
+            pictures, margins = self.pictures(world)
+            change = moved(world, Lbfgs(norm=norm, eps=eps), pictures)
+            after = margins + change @ world.target.weights.T  # type: ignore[attr-defined]
+        size = change.abs().amax(1) if norm == "linf" else change.norm(dim=1)
+        assert (size <= eps + 1e-6).all()
+        assert (size > 0.5 * eps).all()
+        assert ((after * margins.sign()).min(1).values < margins.abs().min(1).values).all()
+
+    def test_bits_turn_with_the_confidence_that_is_asked_for(self, tmp_path: Path) -> None:
+        with linear_world(tmp_path, linear(8)) as world:
+            pictures, margins = self.pictures(world)
+            change = moved(world, Lbfgs(confidence=0.5, **self.FREE), pictures)
+            after = margins + change @ world.target.weights.T  # type: ignore[attr-defined]
+        assert ((after * margins.sign() <= -0.5).sum(1) == 2).all()
+
+    def test_on_a_network_it_turns_as_many_bits_as_pgd_is_asked_for_with_less(self, tmp_path: Path) -> None:
+        with attackers_world(tmp_path, attacked=4) as world:
+            least, usual = (moved(world, attack, world.pictures) for attack in (Lbfgs(), Pgd()))
+            clean, after = (
+                harden(encode(world.target, "images", images))
+                for images in (world.query.images, Lbfgs().fit(world.white)(world.pictures).items.values)
+            )
+        assert ((clean != after).float().mean(1) >= 0.25).all()
+        assert (least.norm(dim=1) < 0.5 * usual.norm(dim=1)).all()
+
+    def test_a_bound_without_an_objective_is_refused(self) -> None:
+        with pytest.raises(UsageError, match=r"an objective wanted whose value is to be at most 0.5, none got"):
+            Lbfgs(bound=0.5)
 
 
 class TestVat:
