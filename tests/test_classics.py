@@ -79,6 +79,17 @@ class TestLbfgs:
         assert change.norm(dim=1) == pytest.approx(least, rel=0.05)
         assert ((after * margins.sign()).mean(1) <= 0.3).all()
 
+    def test_an_objective_alone_leads_the_way_until_a_quarter_of_the_bits_has_turned(self, tmp_path: Path) -> None:
+        """Own pushes every bit alike: margin k falls by the same t, so t is the second smallest margin."""
+        with linear_world(tmp_path, linear(8)) as world:
+            pictures, margins = self.pictures(world)
+            change = moved(world, Lbfgs(objective=Own(), **self.FREE), pictures)
+            weights = world.target.weights  # type: ignore[attr-defined]
+        slope = margins.sign() @ weights  # each margin falls by sign W slope'
+        falls = (slope @ weights.T) * margins.sign()
+        needed = (margins.abs() / falls).sort(1).values[:, 1]
+        assert change.norm(dim=1) == pytest.approx(needed * slope.norm(dim=1), rel=0.05)
+
     @pytest.mark.parametrize(("norm", "eps"), [("linf", 2 * LEVEL), ("l2", 0.1)])
     def test_what_it_cannot_reach_within_its_radius_it_goes_towards(self, norm: str, eps: float, tmp_path: Path) -> None:
         with linear_world(tmp_path, linear(8)) as world:
