@@ -30,14 +30,17 @@ class Goal:
 
 
 def goal_of_bits(relaxed: Relaxed, clean: Float[Tensor, "1 ..."], share: float, confidence: float) -> Goal:
-    """At least this share of the bits turned, each to `confidence` or more; the loss pushes those that are nearest to turning."""
+    """At least this share of the bits turned, each to `confidence` or more; the loss pushes those that are nearest to turning.
+
+    It is squared: a hinge has a kink just where the search wants to stop, which costs L-BFGS four times the passes.
+    """
     with torch.no_grad():
         before = relaxed(clean)
     count = max(1, ceil(share * before.shape[1] - 1e-9))
     nearest, own = nearest_bits(relaxed, clean, count), signs(before)
 
     def loss(codes: Float[Tensor, "points bits"]) -> Float[Tensor, " points"]:
-        return (codes * own + confidence + ROOM)[:, nearest].clamp(min=0).mean(1)
+        return (codes * own + confidence + ROOM)[:, nearest].clamp(min=0).square().mean(1)
 
     def reached(codes: Float[Tensor, "points bits"]) -> Bool[Tensor, " points"]:
         found: Tensor = ((harden(codes) != harden(before)) & (codes.abs() >= confidence)).sum(1) >= count

@@ -49,8 +49,8 @@ class Lbfgs:
     eps: Radius = 8 / 255
     text_eps: Eps = 0.1
     weight: Annotated[float, Field(gt=0)] = 1.0
-    searches: Annotated[int, Field(ge=1)] = 6
-    steps: Steps = 20
+    searches: Annotated[int, Field(ge=1)] = 5
+    steps: Steps = 10
 
     def __post_init__(self) -> None:
         if self.bound is not None and self.objective is None:
