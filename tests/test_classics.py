@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 import torch
-from linear_pairs import grey, linear, linear_world
+from linear_pairs import Linear, grey, linear, linear_world
 from worlds import World, attackers_world
 
 from crossattack.attacks import Pictures, Status, Words
@@ -117,6 +117,18 @@ class TestLbfgs:
             )
         assert ((clean != after).float().mean(1) >= 0.25).all()
         assert (least.norm(dim=1) < 0.5 * usual.norm(dim=1)).all()
+
+    def test_a_change_that_rounding_would_undo_is_lengthened_until_bytes_hold_it(self, tmp_path: Path) -> None:
+        """One bit 0.027 away, over 768 values: a quarter of a grey level each, which rounds to nothing."""
+        target = Linear(torch.full((1, 768), 768**-0.5), torch.zeros(1, 8))
+        with linear_world(tmp_path, target) as world:
+            dark = Pictures((0,), torch.full((1, 3, 16, 16), 127, dtype=torch.uint8))
+            dark.values[0, :, :2] = 129
+            before = encode(world.target, "images", dark.values)
+            change = moved(world, Lbfgs(**self.FREE), dark)
+        assert before.item() == pytest.approx(-0.0272, abs=1e-3)
+        assert before + change.sum() * 768**-0.5 >= 0
+        assert change.abs().max() <= 2 * LEVEL
 
     def test_a_bound_without_an_objective_is_refused(self) -> None:
         with pytest.raises(UsageError, match=r"an objective wanted whose value is to be at most 0.5, none got"):

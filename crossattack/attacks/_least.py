@@ -16,7 +16,7 @@ from crossattack.codes import harden
 from crossattack.objectives import Known, Loss, View, signs
 
 ROOM = 0.02  # by how much a bit is pushed past where it counts as turned; drawing back takes most of it away again
-SHARES, FARTHEST = 65, 2.0  # of a change, tried when it is drawn back, or lengthened where rounding undid it
+SHARES = (*np.linspace(0, 2, 65), *np.geomspace(2.3, 8, 8))  # of a change: less of it, or more where rounding undid it
 
 Relaxed = Callable[[Float[Tensor, "points ..."]], Float[Tensor, "points bits"]]
 
@@ -110,12 +110,13 @@ def penalised(relaxed: Relaxed, loss: Loss, ball: Ball, weight: float, steps: in
 
 
 def drawn_back(relaxed: Relaxed, goal: Goal, ball: Ball, held: Callable[[Tensor], Tensor], point: Float[Tensor, "1 ..."]) -> Tensor:
-    """The nearest point on the way to this one, and as far again, that reaches the goal as a file holds it; else this one."""
-    shares = torch.linspace(0, FARTHEST, SHARES, device=point.device).reshape(-1, *[1] * (point.ndim - 1))
-    points = held(torch.cat([ball.project(ball.clean + share * (point - ball.clean)) for share in shares]))
+    """The nearest point on the way through this one that reaches the goal as a file holds it; else the one of least loss."""
+    points = held(torch.cat([ball.project(ball.clean + share * (point - ball.clean)) for share in SHARES]))
     with torch.no_grad():
-        reached = torch.nonzero(goal.reached(relaxed(points))).flatten()
-    return points[reached[:1]] if len(reached) else held(point)
+        codes = relaxed(points)
+        reached = torch.nonzero(goal.reached(codes)).flatten().tolist()
+        best = reached[0] if reached else int(torch.cat([goal.loss(code[None]) for code in codes]).argmin())
+    return points[best : best + 1]
 
 
 def row_of_ball(ball: Ball, row: int) -> Ball:
