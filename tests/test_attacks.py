@@ -51,7 +51,7 @@ class TestEveryAttack:
         assert isinstance(read, Pictures)
         assert read.values.dtype is torch.uint8
         assert (read.values.int() - clean.values.int()).abs().max() <= floor(EPS * 255)
-        assert not torch.equal(read.values, clean.values)
+        assert ATTACKS.load(name).needs.queries or not torch.equal(read.values, clean.values)  # it may find no slope
         assert torch.equal(before, clean.values)
         assert read.ids == clean.ids
 
