@@ -23,12 +23,15 @@ from surrogates.texts import Texts
 class Needs:
     """What an attack cannot do without, and the kinds of answers it can use; asked for before anything is spent.
 
-    gradients: those of a surrogate, or of the target itself where the threat model grants it.
+    gradients: those of a surrogate, or of the target itself where the threat model grants it. queries: answers to changed
+    pictures, time and again, so that each attacked item has its share of the budget. Such an attack may find nothing better
+    than the clean item, and leaves texts as they are.
     """
 
     surrogate: bool = False
     white_box: bool = False
     gradients: bool = False
+    queries: bool = False
     reveals: tuple[str, ...] = ("codes", "ranking")
 
 
