@@ -1,8 +1,6 @@
 """Attacks that ask about the very items they attack: what they find where the least change is known, and what it costs."""
 
-import sys
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -11,27 +9,19 @@ from typing import Any
 import pytest
 import torch
 from linear_world import LinearWorld, grey_pictures, linear_world
-from test_experiment import SMALL, kill_once_there, without_times
 from worlds import attackers_world
 
 from crossattack.attacks import Pictures, Status, Words
-from crossattack.attacks._likeness import likeness, still_listed
+from crossattack.attacks._likeness import likeness
 from crossattack.attacks._probing import Found, allowance, ask_each, probe_all
-from crossattack.attacks._slopes import estimated_slope, way
-from crossattack.attacks._verdict import left_its_place
 from crossattack.attacks.nes import Nes
 from crossattack.attacks.qair import Qair
 from crossattack.attacks.simba import Simba
 from crossattack.attacks.spsa import Spsa
 from crossattack.attacks.square import Square
-from crossattack.config import load_config, to_yaml
-from crossattack.errors import ConfigError, UsageError
-from crossattack.experiment import run
 from crossattack.ledger import Ledger
 from crossattack.oracle import Answer, Reveals
-from crossattack.progress import Silent
 from crossattack.registry import ATTACKS
-from crossattack.replay import replay
 
 LEAST = 4 / 255  # at which the cheapest bit of the linear world flips
 SLOPED = [Nes(), Spsa(), Spsa(optimiser="sign", samples=80), Simba(frequencies=1.0), Simba(basis="pixel"), Square()]
@@ -115,96 +105,10 @@ def test_lists_alone_are_enough_where_bits_are_near_their_flips(tmp_path: Path) 
         assert min(found.trace) < likeness(before, drawn).min()
 
 
-# What they reckon with
-
-
-def test_an_estimated_slope_of_a_linear_score_is_its_gradient() -> None:
-    """The number, not only its sign: 4,000 pairs, gradients of length 1; the error of a mean of products is known."""
-    generator = torch.Generator().manual_seed(0)
-    gradient = torch.randn(3, 4, 4, generator=generator)
-    gradient /= gradient.norm()
-    clean = grey_pictures(1)[:, :, :4, :4]
-    for draws in (torch.randn(4000, 3, 4, 4, generator=generator), torch.randint(0, 2, (4000, 3, 4, 4), generator=generator) * 2.0 - 1):
-        up, down = ((clean + sign * 3 * draws).round().to(torch.uint8) for sign in (1, -1))
-        moves = way(down, up) / 2
-        slope = estimated_slope((moves * gradient).sum((1, 2, 3)).double(), moves)[0]
-        assert (slope - gradient).norm() < 3 * (48 / 4000) ** 0.5
-        assert float((slope * gradient).sum()) == pytest.approx(1, abs=0.1)
-
-
-def test_a_move_that_never_was_has_no_slope() -> None:
-    assert estimated_slope(torch.zeros(2, dtype=torch.float64), torch.zeros(2, 3, 4, 4)).abs().max() == 0
-
-
-def test_the_overlap_of_lists_is_a_sum_over_places() -> None:
-    generator = torch.Generator().manual_seed(0)
-    clean, *others = (torch.randperm(30, generator=generator)[:8].int() for _ in range(20))
-    weight = [1 / torch.log2(torch.tensor(2.0 + place)).item() for place in range(8)]
-    whole = sum(each * each for each in weight)
-    for other, got in zip(others, still_listed(clean, torch.stack(others)).tolist(), strict=True):
-        pairs = [(clean.tolist().index(one), place) for place, one in enumerate(other.tolist()) if one in clean.tolist()]
-        assert got == pytest.approx(sum(weight[before] * weight[after] for before, after in pairs) / whole)
-
-
-def test_the_overlap_falls_as_what_was_listed_sinks_or_leaves() -> None:
-    clean = torch.arange(5, dtype=torch.int32)
-    lists = torch.tensor([[0, 1, 2, 3, 4], [0, 1, 2, 4, 3], [1, 0, 2, 3, 4], [0, 1, 2, 3, 9], [9, 1, 2, 3, 4], [5, 6, 7, 8, 9]])
-    same, low_swap, high_swap, last_left, first_left, none = still_listed(clean, lists.int()).tolist()
-    assert same == 1
-    assert 1 > low_swap > high_swap > first_left > none == 0
-    assert last_left > first_left
-
-
-def test_likeness_of_features_is_one_at_the_clean_one_and_falls_with_each_distance() -> None:
-    clean = torch.tensor([[0.5, -1.0, 0.25]])
-    probes = torch.cat([clean, -clean, torch.tensor([[0.5, -1.0, -0.25]])])
-    answers = (Answer(Reveals.FEATURES, each) for each in (clean, probes))
-    before, after = answers
-    assert likeness(before, after, "signs").tolist() == pytest.approx([1, -1, 1.25 / 1.75])
-    assert likeness(before, after, "cosine").tolist() == pytest.approx([1, -1, (1.3125 - 0.125) / 1.3125])
-    assert likeness(before, after, "squared").tolist() == pytest.approx([1, -3, 1 - 0.25 / 1.3125])
-
-
-def test_features_left_their_place_at_the_cosine_that_a_quarter_of_the_bits_makes() -> None:
-    codes = torch.ones(3, 8, dtype=torch.int8)
-    codes[1, :2] = codes[2, :1] = -1
-    by_codes, by_features = (
-        left_its_place(Answer(reveals, values[:1]), Answer(reveals, values)).tolist()
-        for reveals, values in ((Reveals.CODES, codes), (Reveals.FEATURES, codes.float()))
-    )
-    assert by_codes == by_features == [False, True, False]
-
-
-def test_waves_and_pixels_are_orthogonal_and_all_there() -> None:
-    with_one = {"dct": Simba(frequencies=1.0), "pixel": Simba(basis="pixel")}
-    for attack in with_one.values():
-        rows = torch.stack([direction.flatten() for direction in attack.directions(subject())])
-        products = rows @ rows.T
-        assert rows.shape == (108, 108)
-        assert (products - products.diag().diag()).abs().max() < 1e-4
-        assert rows.abs().max(1).values.tolist() == pytest.approx([1] * 108)
-    assert len(list(Simba(frequencies=0.5).directions(subject()))) == 3 * 3 * 3
-
-
-def test_squares_shrink_at_the_papers_times_scaled_to_the_allowance() -> None:
-    attack = Square()
-    shares = [0.0005, 0.0015, 0.01, 0.03, 0.07, 0.15, 0.3, 0.5, 0.7, 0.9]
-    areas = [0.8 / 2**halvings for halvings in range(10)]
-    assert [attack.side(share, 100, 100) for share in shares] == [round((area * 10_000) ** 0.5) for area in areas]
-    assert attack.side(0.9, 6, 6) == 1
-
-
 def test_square_moves_every_value_to_the_wall_of_its_ball(tmp_path: Path) -> None:
     with linear_world(tmp_path) as world:
         (found,) = found_in(world, Square(queries=40))
         assert set((found.picture.int() - world.pictures.values[0].int()).abs().unique().tolist()) == {8}
-
-
-def subject() -> Any:
-    from crossattack.attacks._balls import ball_of_pictures
-    from crossattack.attacks._probing import Subject
-
-    return Subject(ball_of_pictures(grey_pictures(1).float() / 255, 8 / 255, "linf"), torch.Generator().manual_seed(0), 10)
 
 
 @pytest.mark.parametrize(
@@ -357,72 +261,3 @@ def test_another_seed_asks_other_things_and_the_same_seed_the_same(tmp_path: Pat
             traces.append(found_in(world, Square(queries=9))[0].trace)
     assert traces[0] == traces[1]
     assert not set(traces[0][1:]) & set(traces[2][1:])
-
-
-# What a run says
-
-
-def refusal(*overrides: str) -> str:
-    with pytest.raises(ConfigError) as caught:
-        load_config(overrides=overrides)
-    return str(caught.value)
-
-
-def test_settings_that_cannot_be_are_refused_in_a_line() -> None:
-    assert refusal("attack=square", "attacked=500", "oracle.budget=1999") == (
-        "oracle.budget: 2000 or more wanted, 2 for each of 500 items of either modality that square asks about, 1999 got; "
-        "the nearest is 2000, or attack fewer with `--attacked`."
-    )
-    assert refusal("attack=qair").startswith("oracle.reveals: ranking wanted by qair, which cannot use codes")
-    assert refusal("attack={name: nes, sigma: 0.001}").startswith("attack.sigma: ")
-    assert refusal("attack={name: nes, samples: 7}").startswith("attack.samples: ")
-    assert refusal("attack={name: square, norm: l2}").startswith("attack.norm: 'linf' wanted")
-    assert load_config(overrides=["attack=square", "oracle.reveals=features"]).oracle.reveals == "features"
-
-
-def asked_run(folder: Path, *overrides: str) -> dict[str, Any]:
-    folder.mkdir()
-    config = load_config(overrides=sets(overrides))
-    (folder / "config.yaml").write_text(to_yaml(config))
-    return run(config, folder, Silent())
-
-
-def sets(overrides: Sequence[str]) -> list[str]:
-    small = [each for each in SMALL if not each.startswith(("attack.", "oracle.", "attacked"))]
-    return [*small, "attacked=4", "oracle.budget=96", "evaluation.resamples=20", *overrides]
-
-
-@pytest.mark.usefixtures("empty_cache")
-def test_features_are_a_threat_model_of_a_whole_run(tmp_path: Path) -> None:
-    results = asked_run(tmp_path / "run", "attack=square", "oracle.reveals=features")
-    model, bill, found = results["threat_model"], results["budget"], results["directions"]
-    assert (model["reveals"], model["top_k"], model["text"], model["text_eps"]) == ("features", None, "none", None)
-    assert bill["phases"] == {"attack": bill["spent"]}
-    assert (bill["images"], bill["texts"]) == (bill["spent"], 0)
-    assert 0 < bill["spent"] <= 4 * 12
-    assert found["text_to_image"]["map"]["attacked"] == found["text_to_image"]["map"]["clean"]
-    assert found["text_to_image"]["success"]["attacker"] is None
-    assert sum(found["image_to_text"]["status"][kind] for kind in ("succeeded", "exhausted")) == 4
-    assert results["distortion"]["images"]["linf_max"] == pytest.approx(8 / 255)
-    assert results["distortion"]["texts"] == {"realisable": True, "edited": 0}
-    does = {check["name"]: check["ok"] for check in results["checks"]}
-    assert does["text_to_image: the attack does something"] is None
-    assert replay(tmp_path / "run")[0] == []
-
-
-@pytest.mark.usefixtures("empty_cache")
-def test_a_run_killed_amid_its_probes_ends_with_the_same_results(tmp_path: Path) -> None:
-    overrides = sets(["attack=nes", "attack.samples=4", "name=killed"])
-    arguments = [sys.executable, "-m", "crossattack.run", "--runs", str(tmp_path), "--name", "killed", "--quiet", "--json"]
-    for override in overrides:
-        arguments += ["--set", override]
-    whole = asked_run(tmp_path / "whole", "attack=nes", "attack.samples=4", "name=killed")
-    kill_once_there(tmp_path / "killed", "checkpoints/noise/texts-000000.h5", arguments)
-    resumed = run(load_config(overrides=overrides), tmp_path / "killed", Silent())
-    assert without_times(resumed) == without_times(whole)
-
-
-def test_an_answer_of_another_kind_is_refused() -> None:
-    lists = Answer(Reveals.RANKING, torch.zeros(1, 3, dtype=torch.int32))
-    with pytest.raises(UsageError, match="features wanted, this target reveals ranking"):
-        likeness(Answer(Reveals.FEATURES, torch.zeros(1, 3)), lists)
