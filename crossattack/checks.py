@@ -25,7 +25,7 @@ class Check:
 
 def run_checks(results: dict[str, Any], groups: Int64[Tensor, " items"], split: Split) -> list[Check]:
     """All checks that part of a run can answer, in the order a reader would ask."""
-    measured = [*_budget(results["budget"]), *_service(results), *_inside(results), *_strength(results["directions"])]
+    measured = [*_budget(results["budget"]), *_service(results), *_inside(results), *_strength(results)]
     return [*measured, *_leaks(groups, split), *_nulls(results)]
 
 
@@ -45,8 +45,11 @@ def _inside(results: dict[str, Any]) -> Iterator[Check]:
             yield Check("eps reaches a grey level", False, f"eps is {eps * 255:.2f}/255: pictures are bytes, so nothing could move")
 
 
-def _strength(directions: dict[str, Any]) -> Iterator[Check]:
-    for direction, found in directions.items():
+def _strength(results: dict[str, Any]) -> Iterator[Check]:
+    for direction, found in results["directions"].items():
+        if direction == "text_to_image" and results["threat_model"]["text"] == "none":
+            yield Check(f"{direction}: the attack does something", None, "the attack leaves texts as they are")
+            continue
         scores = found["map"]
         if None in (scores["clean"], scores["attacked"], scores["noise"]):
             continue

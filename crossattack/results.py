@@ -111,7 +111,7 @@ def threat_model(evidence: Evidence) -> dict[str, Any]:
         "white_box": config.oracle.white_box,
         "eps": getattr(attack, "eps", None),
         "norm": getattr(attack, "norm", "linf"),
-        "text": "additive change of the bag of words" if all_bags(evidence.conditions["attacked"]) else "edited texts",
+        "text": text_change(evidence.conditions["clean"], evidence.conditions["attacked"]),
         "text_eps": getattr(attack, "text_eps", None),
         "family_known": uses_surrogate and recipe.image_tower == getattr(target, "image_tower", None),
         "start_known": uses_surrogate and start(recipe) is not None and start(recipe) == start(target),
@@ -134,6 +134,13 @@ def _list(oracle: OracleConfig, database: int) -> dict[str, Any]:
         return {"top_k": None, "whole_database": None}
     top_k = oracle.shown or database
     return {"top_k": top_k, "whole_database": top_k == database}
+
+
+def text_change(clean: Condition, attacked: Condition) -> str:
+    """What may happen to texts, in words."""
+    if all_bags(attacked):
+        return "additive change of the bag of words"
+    return "none" if attacked["texts"].items == clean["texts"].items else "edited texts"
 
 
 def all_bags(condition: Condition) -> bool:

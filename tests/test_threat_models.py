@@ -124,8 +124,13 @@ def test_the_commands_of_the_page_are_sound_settings() -> None:
     page = (Path(__file__).parents[1] / "docs/threat-models.md").read_text(encoding="utf-8")
     commands = [line.split("#")[0].split() for line in page.splitlines() if line.startswith("    crossattack run")]
     configs = [load_config(overrides=[part for part in command if "=" in part]).oracle for command in commands]
-    assert [(config.reveals, config.top_k) for config in configs] == [("codes", None), ("ranking", 10), ("ranking", "all")]
-    assert [config.shown for config in configs] == [None, 10, None]
+    assert [(config.reveals, config.top_k) for config in configs] == [
+        ("codes", None),
+        ("ranking", 10),
+        ("ranking", "all"),
+        ("features", None),
+    ]
+    assert [config.shown for config in configs] == [None, 10, None, None]
 
 
 def test_the_report_says_how_long_lists_are(told: tuple[Path, dict[str, Any]]) -> None:

@@ -41,11 +41,6 @@ def untrained_target(pairs: Pairs, bits: int = 16, seed: int = 0, tower: str = "
     return HashingTarget(network, f"{seed:016x}", {})
 
 
-def answers_for(attack: Any) -> dict[str, Any]:
-    """What `attackers_world` has to be told so that this attack can use its answers."""
-    return {} if "codes" in attack.needs.reveals else {"top_k": 10}
-
-
 @contextmanager
 def attackers_world(
     folder: Path,

@@ -50,4 +50,6 @@ Eps = Annotated[float, BeforeValidator(_number), Field(ge=0, le=1)]  # a radius 
 Radius = Annotated[float, BeforeValidator(_number), Field(ge=0)]  # the same where the norm may be L2, of a whole picture
 Kernel = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]  # pixels
 Share = Annotated[float, Field(ge=0, le=1)]
+Cell = Annotated[int, Field(ge=1, le=1024)]  # pixels
+Queries = Annotated[int, Field(ge=1, le=1_000_000)]  # on behalf of one attacked item
 Steps = Annotated[int, Field(ge=0, le=100_000)]

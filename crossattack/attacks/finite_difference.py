@@ -10,7 +10,7 @@ from jaxtyping import Int8, Int64, UInt8
 from pydantic import Field
 from torch import Tensor
 
-from crossattack.attacks import Items, Needs, Perturb, Perturbed, Pictures, Status
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Status
 from crossattack.attacks._balls import ball_of_pictures, to_bytes
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._fields import Eps, Norm, Radius
@@ -46,6 +46,7 @@ class FiniteDifference:
     of Goodfellow, Shlens, Szegedy, "Explaining and Harnessing Adversarial Examples", ICLR 2015.
     """
 
+    family: ClassVar[Family] = "classic"
     needs: ClassVar[Needs] = Needs(queries=True, reveals=("codes", "features"))
     norm: Norm = "linf"
     eps: Radius = 8 / 255

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from crossattack.attacks import Items, Needs, Perturb, Perturbed
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed
 from crossattack.attacks._balls import Ball
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._eyes import Eyes, open_eyes
@@ -40,6 +40,7 @@ class Lbfgs:
     Paper: Szegedy, Zaremba, Sutskever, Bruna, Erhan, Goodfellow, Fergus, "Intriguing properties of neural networks", ICLR 2014.
     """
 
+    family: ClassVar[Family] = "classic"
     needs: ClassVar[Needs] = Needs(gradients=True)
     objective: AnObjective = None
     bound: float | None = None

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from crossattack.attacks import Items, Needs, Perturb, Perturbed, Pictures, Words
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Words
 from crossattack.attacks._aims import modality_of
 from crossattack.attacks._balls import Ball
 from crossattack.attacks._context import AttackContext
@@ -53,6 +53,7 @@ class Uap:
     Tian, "Universal Perturbation Attack Against Image Retrieval", ICCV 2019.
     """
 
+    family: ClassVar[Family] = "classic"
     needs: ClassVar[Needs] = Needs(gradients=True)
     objective: AnObjective = CONSENSUS
     norm: Norm = "linf"

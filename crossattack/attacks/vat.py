@@ -9,7 +9,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from crossattack.attacks import Items, Needs, Perturb, Perturbed
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed
 from crossattack.attacks._aims import modality_of
 from crossattack.attacks._balls import lengths
 from crossattack.attacks._context import AttackContext
@@ -41,6 +41,7 @@ class Vat:
     Miyato, Maeda, Koyama, Ishii, "Virtual Adversarial Training", IEEE TPAMI 2018.
     """
 
+    family: ClassVar[Family] = "classic"
     needs: ClassVar[Needs] = Needs(gradients=True)
     norm: Norm = "linf"
     eps: Radius = 8 / 255

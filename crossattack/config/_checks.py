@@ -8,6 +8,7 @@ from crossattack.errors import UnknownName, nearest
 from crossattack.registry import ATTACKS, IMAGE_TOWERS, TEXT_TOWERS
 
 STARTS = ("own", "none", "default")
+LEAST_QUERIES = 2  # of an attack that asks about each item: the clean one and a probe
 
 
 def device_problem(device: str) -> str | None:
@@ -31,7 +32,7 @@ def tower_problems(key: str, section: Section) -> list[tuple[str, str]]:
     return found
 
 
-def attack_problems(attack: Section, ceiling: Section, budget: int, white_box: bool) -> list[tuple[str, str]]:
+def attack_problems(attack: Section, ceiling: Section, budget: int, white_box: bool, attacked: int) -> list[tuple[str, str]]:
     """What the threat model and the budget do not give and the attacks cannot do without."""
     from crossattack.attacks._context import LEAST_PAIRS
 
@@ -44,6 +45,9 @@ def attack_problems(attack: Section, ceiling: Section, budget: int, white_box: b
     if (needs.surrogate or (needs.gradients and not white_box)) and budget < 2 * LEAST_PAIRS:
         least = 2 * LEAST_PAIRS
         found.append(("oracle.budget", f"{least} or more wanted for the surrogate of {attack.name}, {budget} got; the nearest is {least}."))
+    if needs.queries and budget < (least := LEAST_QUERIES * 2 * attacked):
+        wanted = f"{least} or more wanted, {LEAST_QUERIES} for each of {attacked} items of either modality that {attack.name} asks about"
+        found.append(("oracle.budget", f"{wanted}, {budget} got; the nearest is {least}, or attack fewer with `--attacked`."))
     if not (ceiling.plugin.needs.white_box or ceiling.plugin.needs.gradients):
         white = [name for name in ATTACKS.names() if (needs := ATTACKS.load(name).needs).white_box or needs.gradients]
         found.append(("ceiling", f"an attack that sees the target itself wanted, {ceiling.name} got; choose one of {', '.join(white)}."))
