@@ -25,7 +25,7 @@ class Check:
 
 def run_checks(results: dict[str, Any], groups: Int64[Tensor, " items"], split: Split) -> list[Check]:
     """All checks that part of a run can answer, in the order a reader would ask."""
-    measured = [*_budget(results["budget"]), *_service(results), *_inside(results), *_strength(results["directions"])]
+    measured = [*_budget(results["budget"]), *_service(results), *_inside(results), *_strength(results)]
     return [*measured, *_leaks(groups, split), *_nulls(results)]
 
 
@@ -45,8 +45,13 @@ def _inside(results: dict[str, Any]) -> Iterator[Check]:
             yield Check("eps reaches a grey level", False, f"eps is {eps * 255:.2f}/255: pictures are bytes, so nothing could move")
 
 
-def _strength(directions: dict[str, Any]) -> Iterator[Check]:
-    for direction, found in directions.items():
+def _strength(results: dict[str, Any]) -> Iterator[Check]:
+    changes = results["threat_model"]["changes"]
+    for direction, found in results["directions"].items():
+        if (queries := direction.split("_")[0] + "s") not in changes:
+            detail = f"this attack changes {' and '.join(changes)} only, so {queries} are as they were"
+            yield Check(f"{direction}: the attack does something", None, detail)
+            continue
         scores = found["map"]
         if None in (scores["clean"], scores["attacked"], scores["noise"]):
             continue
@@ -110,7 +115,7 @@ def _nulls(results: dict[str, Any]) -> Iterator[Check]:
             detail = "the attack asked the target nothing about the changed items, so its own view of success is null"
             yield Check(f"{direction}: attacker's success", None, detail)
         if found["metrics"]["top10_gone"] is None:
-            detail = "the changed texts exist in feature space only and a service takes none, so noise, attacked and recovered are null"
+            detail = "the changed texts exist in feature space only and this target takes none, so noise, attacked and recovered are null"
             yield Check(f"{direction}: attack", None, detail)
         if found["map"]["clean"] is not None and found["map"]["ceiling"] is None:
             detail = "there is no white box of a service, so ceiling and recovered are null"

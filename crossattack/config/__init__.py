@@ -127,7 +127,7 @@ class RunConfig(_Table):
     @model_validator(mode="after")
     def _fits_together(self) -> "RunConfig":
         """What no single setting can know; asked once all of them are sound."""
-        found = attack_problems(self.attack, self.ceiling, self.oracle.budget, self.oracle.white_box)
+        found = attack_problems(self.attack, self.ceiling, self.target, self.surrogate, self.oracle.budget, self.oracle.white_box)
         found += radius_problems("attack", self.attack) + radius_problems("ceiling", self.ceiling)
         found += reveals_problems(self.attack, self.oracle.reveals, self.oracle.top_k)
         found += tower_problems("target", self.target) + tower_problems("surrogate", self.surrogate)
