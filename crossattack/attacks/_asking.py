@@ -63,7 +63,7 @@ def asked_edits(context: AttackContext, items: Words, rules: Rules, *, edits: in
             texts, rows = list[Text](), list[int]()
             for row, (each, stream) in enumerate(zip(searches, streams, strict=True)):
                 each.batch = (
-                    [] if each.status is Status.SUCCEEDED and not go_on else _drawn(each, rules, each.left // (edits - step), stream)
+                    [] if each.status is Status.SUCCEEDED and not go_on else _drawn(each, rules, -(-each.left // (edits - step)), stream)
                 )
                 texts += [draft.text() for draft in each.batch]
                 rows += [row] * len(each.batch)
