@@ -388,8 +388,15 @@ class TestFirstOrder:
         assert torch.corrcoef(torch.tensor([worths, slopes]))[0, 1] > 0.5
 
 
+def test_a_ceiling_of_the_same_kind_has_as_many_edits_unless_it_is_given_its_own() -> None:
+    assert load_config(overrides=["attack=tags", "attack.edits=5", "ceiling=tags"]).ceiling.plugin.edits == 5
+    assert load_config(overrides=["attack=tags", "ceiling=tags", "ceiling.edits=4"]).ceiling.plugin.edits == 4
+    with pytest.raises(ConfigError, match=r"^attack\.actions: one or more of add, remove, replace wanted"):
+        load_config(overrides=["attack=tags", "attack.actions=[]"])
+
+
 class TestTokens:
-    def test_a_tower_without_vectors_is_refused_before_anything_is_spent(self, tmp_path: Path) -> None:
+    def test_a_tower_without_vectors_is_refused_before_anything_is_spent(self) -> None:
         with pytest.raises(ConfigError, match=r"^surrogate\.text_tower: transformer wanted by tokens, .* bag_of_words got"):
             load_config(overrides=["attack=tokens"])
         with pytest.raises(ConfigError, match=r"^target\.text_tower: transformer wanted by tokens, the ceiling, "):

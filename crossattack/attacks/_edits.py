@@ -17,13 +17,21 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 
 import torch
 import yaml
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from crossattack.errors import UsageError
 from surrogates.texts import Text, words_of
 
 Action: TypeAlias = Literal["add", "remove", "replace"]
-Actions: TypeAlias = Annotated[tuple[Action, ...], Field(min_length=1)]
+
+
+def _some(actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    if not actions:
+        raise ValueError("one or more of add, remove, replace wanted")
+    return actions
+
+
+Actions: TypeAlias = Annotated[tuple[Action, ...], AfterValidator(_some)]
 Edits: TypeAlias = Annotated[int, Field(ge=0, le=100)]  # the most words of a text that are touched
 Least: TypeAlias = Annotated[int, Field(ge=0)]  # of the attacker's texts, that hold a word which may come in
 Width: TypeAlias = Annotated[int, Field(ge=1)]  # drafts that a search keeps; 1 is greedy

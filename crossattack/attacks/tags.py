@@ -30,15 +30,16 @@ class Tags:
     words stays as it was.
 
     `through: surrogate` (or the target itself, where it is granted): drafts are scored by the objective at their relaxed code,
-    at no query; gradients at the bag of words rank each draft's edits first and the `tried` steepest are scored (null: all of
-    them, as always where the text network reads no bags). `verify` asks the target about each text before and after.
+    at no query. Gradients at the bag of words rank each draft's edits first and the `tried` steepest are scored: of some 1,800
+    on pictograms, 200 find nearly what all do in a fifth of the time. null scores all, as is done wherever the text network
+    reads no bags. `verify` asks the target about each text before and after.
     `through: queries`: drafts are scored by what the target answers, with no surrogate and no objective: bits that differ
     from the clean code, or how far the clean list's items have sunk. Each text has `queries` at most, capped by the oracle's
     allowance an item and by its share of the budget; a step draws its drafts at random, as many as its share pays for; a text
     that left its place is done unless told to `go_on`.
 
     The control, random edits of the same number under the same rules, comes by itself; the ceiling that fits is
-    `--set ceiling=tags`, the same edits in sight of the target.
+    `--set ceiling=tags`, as many edits in sight of the target.
 
     Differs from the paper: no language model, no part-of-speech filter and no sentence similarity; words are removed and
     added too; a beam; the goal is retrieval's; rather than words ranked by their importance once, all edits are at every step.
