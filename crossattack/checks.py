@@ -46,9 +46,11 @@ def _inside(results: dict[str, Any]) -> Iterator[Check]:
 
 
 def _strength(results: dict[str, Any]) -> Iterator[Check]:
+    changes = results["threat_model"]["changes"]
     for direction, found in results["directions"].items():
-        if direction == "text_to_image" and results["threat_model"]["text"] == "none":
-            yield Check(f"{direction}: the attack does something", None, "the attack leaves texts as they are")
+        if (queries := direction.split("_")[0] + "s") not in changes:
+            detail = f"this attack changes {' and '.join(changes)} only, so {queries} are as they were"
+            yield Check(f"{direction}: the attack does something", None, detail)
             continue
         scores = found["map"]
         if None in (scores["clean"], scores["attacked"], scores["noise"]):
@@ -113,7 +115,7 @@ def _nulls(results: dict[str, Any]) -> Iterator[Check]:
             detail = "the attack asked the target nothing about the changed items, so its own view of success is null"
             yield Check(f"{direction}: attacker's success", None, detail)
         if found["metrics"]["top10_gone"] is None:
-            detail = "the changed texts exist in feature space only and a service takes none, so noise, attacked and recovered are null"
+            detail = "the changed texts exist in feature space only and this target takes none, so noise, attacked and recovered are null"
             yield Check(f"{direction}: attack", None, detail)
         if found["map"]["clean"] is not None and found["map"]["ceiling"] is None:
             detail = "there is no white box of a service, so ceiling and recovered are null"

@@ -4,11 +4,13 @@
 finished before an interruption is read back, batch by batch, and is neither paid for nor trained again.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from crossattack.attacks import AttackContext, Pictures, Words
+from crossattack.attacks._context import Attacked
 from crossattack.config import RunConfig
 from crossattack.doors import Roles, open_doors
 from crossattack.evaluation import Goal, compare, judge
@@ -58,12 +60,13 @@ def run(config: RunConfig, folder: Path, progress: Progress) -> dict[str, Any]:
         if white_box:
             contenders["ceiling"] = (config.ceiling.plugin, white_box)
 
-        ids = tuple(range(len(query)))
+        ids, whole = tuple(range(len(query))), Attacked(query.images, tuple(query.texts))
         clean: Condition = {"images": untouched(Pictures(ids, query.images)), "texts": untouched(Words(ids, query.texts))}
         conditions = {"clean": clean}
         for name, (contender, context) in contenders.items():
             with clock(name):
-                conditions[name] = perturb_all(name, contender, context, clean)
+                granted = replace(context, pairs=whole) if contender.needs.pairs else context
+                conditions[name] = perturb_all(name, contender, granted, clean)
         conditions = kept(folder / "items.h5", conditions)
 
         with clock("evaluation"):

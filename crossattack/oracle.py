@@ -98,8 +98,8 @@ class LocalEndpoint:
     def terms(self) -> Terms:
         ranked = len(self.catalogue) if self.catalogue and self.reveals is Reveals.RANKING else None
         dim = self.target.dim if ranked is None else self.top_k or ranked
-        digest = self.target.digest
-        return Terms(digest=digest, reveals=self.reveals, dim=dim, batch_size=self.batch_size, takes_bags=True, database=ranked)
+        digest, takes_bags = self.target.digest, bool(getattr(self.target, "vocabulary", True))
+        return Terms(digest=digest, reveals=self.reveals, dim=dim, batch_size=self.batch_size, takes_bags=takes_bags, database=ranked)
 
     def answer(self, request: Request) -> Reply:
         outputs = encode(self.target, request.modality, request.items, self.batch_size, self.device)

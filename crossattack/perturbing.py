@@ -28,10 +28,13 @@ def untouched(items: Items) -> Perturbed:
 
 
 def noise_like(attack: Attack) -> Noise:
-    """The control of an attack: noise of the same radii, where the attack has any."""
-    radii = {field.name for field in fields(Noise)}
-    given = {field.name: getattr(attack, field.name) for field in fields(attack) if field.name in radii}
-    return Noise(**{name: value for name, value in given.items() if value is not None})
+    """The control of an attack: the same kind of change, as far, at random; where the attack changes nothing, nothing."""
+    shared = {field.name: getattr(attack, field.name) for field in fields(Noise) if hasattr(attack, field.name)}
+    if "images" not in attack.needs.changes:
+        shared["eps"] = 0.0
+    if "texts" not in attack.needs.changes:
+        shared["edits"] = 0
+    return Noise(**{name: value for name, value in shared.items() if value is not None})
 
 
 def perturb_all(name: str, attack: Attack, context: AttackContext, clean: Condition) -> Condition:

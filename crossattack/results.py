@@ -7,7 +7,8 @@ import json
 import platform
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -111,7 +112,8 @@ def threat_model(evidence: Evidence) -> dict[str, Any]:
         "white_box": config.oracle.white_box,
         "eps": getattr(attack, "eps", None),
         "norm": getattr(attack, "norm", "linf"),
-        "text": text_change(evidence.conditions["clean"], evidence.conditions["attacked"]),
+        "changes": list(attack.needs.changes),
+        "text": _kind_of_change(evidence.conditions),
         "text_eps": getattr(attack, "text_eps", None),
         "family_known": uses_surrogate and recipe.image_tower == getattr(target, "image_tower", None),
         "start_known": uses_surrogate and start(recipe) is not None and start(recipe) == start(target),
@@ -136,11 +138,11 @@ def _list(oracle: OracleConfig, database: int) -> dict[str, Any]:
     return {"top_k": top_k, "whole_database": top_k == database}
 
 
-def text_change(clean: Condition, attacked: Condition) -> str:
-    """What may happen to texts, in words."""
-    if all_bags(attacked):
+def _kind_of_change(conditions: Mapping[str, Condition]) -> str:
+    """What became of the texts, in words."""
+    if all_bags(conditions["attacked"]):
         return "additive change of the bag of words"
-    return "none" if attacked["texts"].items == clean["texts"].items else "edited texts"
+    return "edited texts" if changes(conditions["clean"], conditions["attacked"])["texts"]["edited"] else "unchanged"
 
 
 def all_bags(condition: Condition) -> bool:
@@ -167,10 +169,18 @@ def changes(clean: Condition, attacked: Condition) -> dict[str, Any]:
 
 
 def text_distortion(clean: Texts, changed: Texts) -> dict[str, Any]:
-    """How far texts moved. Bags of words: largest and mean change of weights, words moved. Texts: how many were edited."""
+    """How far texts moved. Bags of words: largest and mean change of weights, words moved.
+
+    Texts: how many were edited, and the mean number of words a text that came in and that went, each as often as it stands there.
+    """
     if not isinstance(changed, Bags):
         assert not isinstance(clean, Bags), "texts as people send them"
-        return {"edited": sum(words_of(before) != words_of(after) for before, after in zip(clean, changed, strict=True))}
+        counts = [(Counter(words_of(before)), Counter(words_of(after))) for before, after in zip(clean, changed, strict=True)]
+        return {
+            "edited": sum(words_of(before) != words_of(after) for before, after in zip(clean, changed, strict=True)),
+            "words_added": sum((after - before).total() for before, after in counts) / max(1, len(counts)),
+            "words_removed": sum((before - after).total() for before, after in counts) / max(1, len(counts)),
+        }
     before = as_bags(clean, changed.words)
     change = (changed.weights - before.weights).abs()
     return {

@@ -11,8 +11,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn, tanh
 
-from surrogates.texts import Texts
-from surrogates.towers import image_tower, text_tower, text_tower_for
+from surrogates.texts import Embedded, Texts
+from surrogates.towers import EmbeddingTower, image_tower, text_tower, text_tower_for
 
 
 class HashingNetwork(nn.Module):
@@ -31,14 +31,14 @@ class HashingNetwork(nn.Module):
     def project_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items bits"]:
         return self.image_head(self.image_tower(images))  # type: ignore[no-any-return]
 
-    def project_texts(self, texts: Texts) -> Float[Tensor, "items bits"]:
+    def project_texts(self, texts: Texts | Embedded) -> Float[Tensor, "items bits"]:
         return self.text_head(self.text_tower(texts))  # type: ignore[no-any-return]
 
     def encode_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items bits"]:
         """Pictures in [0, 1] -> relaxed codes."""
         return tanh(self.project_images(images))
 
-    def encode_texts(self, texts: Texts) -> Float[Tensor, "items bits"]:
+    def encode_texts(self, texts: Texts | Embedded) -> Float[Tensor, "items bits"]:
         """Texts -> relaxed codes."""
         return tanh(self.project_texts(texts))
 
@@ -46,6 +46,11 @@ class HashingNetwork(nn.Module):
     def vocabulary(self) -> tuple[str, ...]:
         """Words that its bags of words know; none where its texts are no bags."""
         return tuple(getattr(self.text_tower, "vocabulary", ()))
+
+    @property
+    def embeddings(self) -> EmbeddingTower | None:
+        """The text tower where gradients can be taken at its words' vectors; None where it has none."""
+        return self.text_tower if isinstance(self.text_tower, EmbeddingTower) else None
 
     @property
     def settings(self) -> dict[str, Any]:

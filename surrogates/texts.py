@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 Text: TypeAlias = str | Sequence[str]
@@ -31,6 +31,20 @@ class Bags:
 
     def __getitem__(self, items: slice) -> "Bags":
         return Bags(self.words, self.weights[items])
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """Texts in the feature space of a tower that reads words in order: a vector a word, as far as `present` says there is one.
+
+    What gradients at the words are taken with; it never leaves the process, and only the tower that made it can read it.
+    """
+
+    vectors: Float[Tensor, "items words width"]
+    present: Bool[Tensor, "items words"]
+
+    def __len__(self) -> int:
+        return len(self.vectors)
 
 
 Texts: TypeAlias = Sequence[Text] | Bags

@@ -68,7 +68,7 @@ def test_the_ceiling_has_the_attacks_radii_unless_it_is_given_its_own() -> None:
 def test_choosing_another_plugin_keeps_what_both_know(tmp_path: Path) -> None:
     path = written(tmp_path, "attack: {name: aach, eps: 4/255, margin: 0.5}\n")
     noise = load_config(path, [], {"attack.name": "noise"}).attack.resolved()
-    assert noise == {"name": "noise", "norm": "linf", "eps": 4 / 255, "text_eps": 0.1}
+    assert noise == {**load_config(None, [], {"attack.name": "noise"}).attack.resolved(), "eps": 4 / 255}
     assert "attack.margim" in refusal(written(tmp_path, "attack: {margim: 0.5}\n"), [], {"attack.name": "noise"})[0]
 
 

@@ -46,7 +46,7 @@ def test_what_no_service_gives_is_null_and_a_check_says_why(tmp_path: Path) -> N
     for name, says in (
         ("image_to_text: ceiling", "there is no white box of a service"),
         ("text_to_image: ceiling", "there is no white box of a service"),
-        ("text_to_image: attack", "exist in feature space only and a service takes none"),
+        ("text_to_image: attack", "exist in feature space only and this target takes none"),
     ):
         assert check(results, name)["ok"] is None
         assert says in check(results, name)["detail"]

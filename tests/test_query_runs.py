@@ -49,7 +49,7 @@ def sets(overrides: Sequence[str]) -> list[str]:
 def test_features_are_a_threat_model_of_a_whole_run(tmp_path: Path) -> None:
     results = asked_run(tmp_path / "run", "attack=square", "oracle.reveals=features")
     model, bill, found = results["threat_model"], results["budget"], results["directions"]
-    assert (model["reveals"], model["top_k"], model["text"], model["text_eps"]) == ("features", None, "none", None)
+    assert (model["reveals"], model["top_k"], model["text"], model["text_eps"]) == ("features", None, "unchanged", None)
     assert bill["phases"] == {"attack": bill["spent"]}
     assert (bill["images"], bill["texts"]) == (bill["spent"], 0)
     assert 0 < bill["spent"] <= 4 * 12

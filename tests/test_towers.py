@@ -8,8 +8,8 @@ from torch import Tensor
 
 from crossattack.registry import IMAGE_TOWERS, TEXT_TOWERS
 from surrogates.network import HashingNetwork, from_file, network_for, to_bytes
-from surrogates.texts import Bags
-from surrogates.towers import image_tower, text_tower, text_tower_for
+from surrogates.texts import Bags, Embedded
+from surrogates.towers import EmbeddingTower, image_tower, text_tower, text_tower_for
 
 NAMES = (*IMAGE_TOWERS.names(), "resnet18", "mobilenet_v2")  # the last two are torchvision's
 WORDS = {"vocabulary": ["circle", "red", "square"], "features": 16}
@@ -168,3 +168,50 @@ def test_a_text_tower_is_built_again_from_its_settings(name: str) -> None:
         assert features.shape == (len(TEXTS), tower.features)
         assert torch.equal(again(TEXTS), features)
         assert torch.allclose(torch.cat([tower([text]) for text in TEXTS]), features, rtol=0, atol=1e-5)
+
+
+class TestATransformer:
+    def test_it_reads_order_repetitions_and_no_neighbours(self) -> None:
+        torch.manual_seed(0)
+        tower = text_tower_for("transformer", ["red circle left of red square"] * 2).eval()
+        texts = [["red", "circle"], ["circle", "red"], ["red", "red", "circle"], "Red CIRCLE!", ["red", "zebra"], ["red", "lion"], []]
+        with torch.no_grad():
+            features = tower(texts)
+            assert torch.allclose(tower(texts[:1]), features[:1], rtol=0, atol=1e-6)
+        apart = torch.cdist(features, features)
+        assert (apart[0, [1, 2, 4, 6]] > 0.01).all()
+        assert apart[0, 3] == 0, "a string is the list of its words"
+        assert apart[4, 5] == 0, "nobody knows zebras"
+        assert features.isfinite().all()
+
+    def test_its_vectors_are_its_texts_and_gradients_reach_present_words_only(self) -> None:
+        torch.manual_seed(0)
+        tower = text_tower_for("transformer", ["red circle", "red circle blue"]).eval()
+        assert isinstance(tower, EmbeddingTower)
+        embedded = tower.embed(["red circle", "blue red lion"])
+        assert torch.equal(embedded.vectors[0, 0], tower.table[tower.words.index("red")])
+        assert torch.equal(embedded.vectors[1, 2], tower.unknown)
+        assert embedded.present.sum(1).tolist() == [2, 3]
+        vectors = embedded.vectors.detach().requires_grad_()
+        features = tower(Embedded(vectors, embedded.present))
+        assert torch.allclose(features, tower(["red circle", "blue red lion"]), rtol=0, atol=1e-6)
+        (gradient,) = torch.autograd.grad(features.square().sum(), vectors)
+        assert torch.equal(gradient.abs().sum(2) > 0, embedded.present)
+
+    def test_it_reads_the_length_it_was_built_for_and_refuses_bags(self) -> None:
+        tower = text_tower_for("transformer", [["a", "b"], ["a", "b", "a"]]).eval()
+        assert (tower.words, tower.length) == (("a", "b"), 7)
+        with torch.no_grad():
+            assert torch.equal(tower([["a"] * 7]), tower([["a"] * 9])), "cut where it is longer"
+        with pytest.raises(ValueError, match=r"^texts in words wanted by a transformer, bags of words got; "):
+            tower(Bags(("a",), torch.ones(1, 1)))
+
+    def test_a_network_read_back_gives_the_same_codes(self, tmp_path: Path) -> None:
+        torch.manual_seed(0)
+        network = network_for(["red square", "red circle"], image="convnet", text="transformer", bits=8, weights="none").eval()
+        (tmp_path / "network").write_bytes(to_bytes(network))
+        with torch.no_grad():
+            assert torch.equal(from_file(tmp_path / "network").encode_texts(TEXTS), network.encode_texts(TEXTS))
+        assert network.vocabulary == ()
+        assert network.embeddings is network.text_tower
+        assert HashingNetwork("convnet", "bag_of_words", 8, text_settings=WORDS).embeddings is None

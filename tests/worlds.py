@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from crossattack.attacks import AttackContext, Pictures, WhiteBox, Words
-from crossattack.attacks._context import Chosen
+from crossattack.attacks._context import Attacked, Chosen
 from crossattack.attacks._surrogate import SurrogateRecipe
 from crossattack.catalogue import Catalogue
 from crossattack.codes import harden
@@ -85,4 +85,7 @@ class World:
 
     def context(self, attack: Any) -> AttackContext:
         """What this attack is granted."""
-        return self.white if attack.needs.white_box else self.black
+        granted = self.white if attack.needs.white_box else self.black
+        if attack.needs.embeddings:
+            granted = replace(granted, recipe=replace(granted.recipe, text_tower="transformer"))
+        return replace(granted, pairs=Attacked(self.query.images, tuple(self.query.texts))) if attack.needs.pairs else granted

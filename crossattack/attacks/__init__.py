@@ -16,6 +16,7 @@ from torch import Tensor
 from crossattack.attacks._context import AttackContext as AttackContext
 from crossattack.attacks._context import OpenEncoder as OpenEncoder
 from crossattack.attacks._context import WhiteBox as WhiteBox
+from crossattack.ledger import Modality
 from surrogates.texts import Texts
 
 Family: TypeAlias = Literal["control", "gradient", "surrogate", "generator", "classic", "queries", "text"]  # as the docs sort them
@@ -25,15 +26,19 @@ Family: TypeAlias = Literal["control", "gradient", "surrogate", "generator", "cl
 class Needs:
     """What an attack cannot do without, and the kinds of answers it can use; asked for before anything is spent.
 
-    gradients: those of a surrogate, or of the target itself where the threat model grants it. queries: answers to changed
-    pictures, time and again, so that each attacked item has its share of the budget. Such an attack may find nothing better
-    than the clean item, and leaves texts as they are.
+    gradients: those of a surrogate, or of the target itself where the threat model grants it. embeddings: gradients at the
+    vectors of words, so that the network followed has a text tower with such. queries: answers to changed items, time and
+    again, so that each attacked item has its share of the budget; such an attack may find nothing better than the clean item.
+    pairs: sees the other half of each attacked item. changes: what it changes; items of the other modality come back as they are.
     """
 
     surrogate: bool = False
     white_box: bool = False
     gradients: bool = False
     queries: bool = False
+    embeddings: bool = False
+    pairs: bool = False
+    changes: tuple[Modality, ...] = ("images", "texts")
     reveals: tuple[str, ...] = ("codes", "ranking")
 
 

@@ -58,6 +58,14 @@ class Chosen:
 
 
 @dataclass(frozen=True)
+class Attacked:
+    """All attacked pairs, whole: item i is `images[i]` and `texts[i]`, whichever of the two is perturbed at the time."""
+
+    images: UInt8[Tensor, "attacked 3 height width"]
+    texts: tuple[Text, ...]
+
+
+@dataclass(frozen=True)
 class AttackContext:
     """Handed to `Attack.fit`. Whatever an attack learns of the target it learns through `oracle`.
 
@@ -65,6 +73,7 @@ class AttackContext:
     attacked: how many items of either modality will be attacked.
     wanted: for each of them, the position of the own pair that a targeted attack is to make it look like.
     folder: where checkpoints go; a resumed run finds there what was finished.
+    pairs: the attacked items by pairs, for attacks that need them so.
     """
 
     oracle: Oracle
@@ -79,6 +88,7 @@ class AttackContext:
     chosen: Chosen | None = None
     recipe: SurrogateRecipe = field(default_factory=SurrogateRecipe)
     white_box: WhiteBox | None = None
+    pairs: Attacked | None = None
     made: dict[str, Surrogate] = field(default_factory=dict)  # by name; for the referee to look at
 
     def surrogate(self, *, name: str = "surrogate", reserve: int = 0, lesson: Lesson = triplets) -> Surrogate:

@@ -1,5 +1,6 @@
 """What every gradient attack shares: look at the items, fix the objective, descend, and hand back what a file can hold."""
 
+import logging
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -17,6 +18,8 @@ from crossattack.attacks._moves import Draw, Moves, descend
 from crossattack.encoding import as_floats
 from crossattack.objectives import Loss, Objective
 from surrogates.texts import Bags
+
+log = logging.getLogger("crossattack")
 
 
 @runtime_checkable
@@ -56,6 +59,8 @@ class Stride:
 def follow(context: AttackContext, radii: Radii, objective: Objective, moves: Moves, eyes: Eyes | None = None) -> Perturb:
     """Descend the objective on the target where it is granted, else on a surrogate; starting at random where it has no slope."""
     eyes = eyes or open_eyes(context)
+    if not eyes.encoder.vocabulary:
+        log.warning("texts stay as they are: the text network followed reads no bags of words; `tags` and `tokens` edit words.")
     if objective.flat_start:
         moves = moves.from_anywhere()
 
@@ -66,13 +71,18 @@ def follow(context: AttackContext, radii: Radii, objective: Objective, moves: Mo
 
 
 def moved(context: AttackContext, encoder: OpenEncoder, items: Items, loss: Loss, radii: Radii, moves: Moves) -> Perturbed:
-    """The items after a descent of this loss, inside their balls as a file holds them; nothing was asked about them."""
+    """The items after a descent of this loss, inside their balls as a file holds them; nothing was asked about them.
+
+    Texts stay as they are where the encoder reads no bags of words.
+    """
     status, draw = (Status.UNVERIFIED,) * len(items.ids), drawing(context, items)
     if isinstance(items, Pictures):
         ball = ball_of_pictures(as_floats(items.values.to(context.device)), radii.eps, radii.norm)
         alpha = radii.eps / 4 if radii.alpha is None else radii.alpha
         found = descend(lambda images: loss(encoder.encode_images(images)), ball, moves, draw, alpha=alpha, steps=radii.steps)
         return Perturbed(Pictures(items.ids, to_bytes(found, ball)), status)
+    if not encoder.vocabulary:
+        return Perturbed(items, status)  # it reads no bags of words
     clean, known = as_bags(items.values, encoder.vocabulary), len(encoder.vocabulary)
 
     def value(weights: Float[Tensor, "items words"]) -> Float[Tensor, " items"]:

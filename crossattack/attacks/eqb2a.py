@@ -43,7 +43,7 @@ class Eqb2a:
     """
 
     family: ClassVar[Family] = "generator"
-    needs: ClassVar[Needs] = Needs(surrogate=True, reveals=("ranking",))
+    needs: ClassVar[Needs] = Needs(surrogate=True, reveals=("ranking",), changes=("images",))
     eps: Eps | None = 8 / 255
     distance: Annotated[float, Field(ge=0, le=1)] = 0.8
     similarity: Annotated[float, Field(ge=0)] = 20.0

@@ -47,7 +47,7 @@ class FiniteDifference:
     """
 
     family: ClassVar[Family] = "classic"
-    needs: ClassVar[Needs] = Needs(queries=True, reveals=("codes", "features"))
+    needs: ClassVar[Needs] = Needs(queries=True, reveals=("codes", "features"), changes=("images",))
     norm: Norm = "linf"
     eps: Radius = 8 / 255
     block: Annotated[int, Field(ge=1)] = 16  # pixels

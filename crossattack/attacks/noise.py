@@ -5,10 +5,11 @@ from typing import ClassVar
 
 import torch
 
-from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Status
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Status, Words
 from crossattack.attacks._bags import as_bags
 from crossattack.attacks._balls import ball_of_pictures, to_bytes
 from crossattack.attacks._context import AttackContext
+from crossattack.attacks._edits import EVERY, Actions, Edits, Least, Rules, at_random, rules_for
 from crossattack.attacks._fields import Eps, Norm, Radius
 from surrogates.texts import Bags, words_of
 
@@ -19,6 +20,9 @@ class Noise:
 
     With `norm: l2` all pixels move by the same amount, such that the picture as a whole moves by eps.
 
+    edits: the control of attacks that edit texts: exactly so many edits, each drawn from all that the attack may make
+    (`actions`, `least`, `synonyms` as it has them), where it makes that many at most.
+
     Differs from the paper: nothing known; it is a control, not anybody's attack.
     """
 
@@ -27,10 +31,17 @@ class Noise:
     norm: Norm = "linf"
     eps: Radius = 8 / 255
     text_eps: Eps = 0.1
+    edits: Edits | None = None
+    actions: Actions = EVERY
+    least: Least = 1
+    synonyms: str | None = None
 
     def fit(self, context: AttackContext) -> Perturb:
         """Nothing to learn. Words are those of the attacker's own pairs."""
         vocabulary = tuple(sorted({word for text in context.texts for word in words_of(text)}))
+        rules = Rules(())
+        if self.edits:
+            rules = rules_for(context.texts, actions=self.actions, least=self.least, synonyms=self.synonyms)
 
         def perturb(items: Items) -> Perturbed:
             status = (Status.UNVERIFIED,) * len(items.ids)
@@ -39,6 +50,11 @@ class Noise:
                 signs = torch.stack([self._signs(context, items.values.shape[1:], "image", i) for i in items.ids])
                 found = ball.project(ball.clean + ball.eps * ball.downhill(-signs.float()))
                 return Perturbed(Pictures(items.ids, to_bytes(found, ball)), status)
+            if self.edits is not None:
+                assert not isinstance(items.values, Bags), "texts as people send them"
+                generators = [context.streams.torch("noise", "edits", item) for item in items.ids]
+                texts = [at_random(text, rules, self.edits, own) for text, own in zip(items.values, generators, strict=True)]
+                return Perturbed(Words(items.ids, tuple(texts)), status)
             clean = as_bags(items.values, vocabulary)
             known = len(vocabulary)
             signs = torch.stack([self._signs(context, torch.Size([known]), "text", i) for i in items.ids])

@@ -36,7 +36,7 @@ class Qair:
     """
 
     family: ClassVar[Family] = "queries"
-    needs: ClassVar[Needs] = Needs(queries=True, reveals=("ranking",))
+    needs: ClassVar[Needs] = Needs(queries=True, reveals=("ranking",), changes=("images",))
     norm: Norm = "linf"
     eps: Radius = 8 / 255
     queries: Queries = 500

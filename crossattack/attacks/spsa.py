@@ -37,7 +37,7 @@ class Spsa:
     """
 
     family: ClassVar[Family] = "queries"
-    needs: ClassVar[Needs] = Needs(queries=True, reveals=("codes", "ranking", "features"))
+    needs: ClassVar[Needs] = Needs(queries=True, reveals=("codes", "ranking", "features"), changes=("images",))
     norm: Norm = "linf"
     eps: Radius = 8 / 255
     queries: Queries = 500

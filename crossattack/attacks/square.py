@@ -33,7 +33,7 @@ class Square:
     """
 
     family: ClassVar[Family] = "queries"
-    needs: ClassVar[Needs] = Needs(queries=True, reveals=("codes", "ranking", "features"))
+    needs: ClassVar[Needs] = Needs(queries=True, reveals=("codes", "ranking", "features"), changes=("images",))
     norm: Literal["linf"] = "linf"
     eps: Eps = 8 / 255
     queries: Queries = 500

@@ -127,7 +127,8 @@ class RunConfig(_Table):
     @model_validator(mode="after")
     def _fits_together(self) -> "RunConfig":
         """What no single setting can know; asked once all of them are sound."""
-        found = attack_problems(self.attack, self.ceiling, self.oracle.budget, self.oracle.white_box, self.attacked)
+        limits = self.oracle.budget, self.oracle.white_box, self.attacked
+        found = attack_problems(self.attack, self.ceiling, self.target, self.surrogate, *limits)
         found += radius_problems("attack", self.attack) + radius_problems("ceiling", self.ceiling)
         found += reveals_problems(self.attack, self.oracle.reveals, self.oracle.top_k)
         found += tower_problems("target", self.target) + tower_problems("surrogate", self.surrogate)

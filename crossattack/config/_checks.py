@@ -32,7 +32,9 @@ def tower_problems(key: str, section: Section) -> list[tuple[str, str]]:
     return found
 
 
-def attack_problems(attack: Section, ceiling: Section, budget: int, white_box: bool, attacked: int) -> list[tuple[str, str]]:
+def attack_problems(
+    attack: Section, ceiling: Section, target: Section, surrogate: Section, budget: int, white_box: bool, attacked: int
+) -> list[tuple[str, str]]:
     """What the threat model and the budget do not give and the attacks cannot do without."""
     from crossattack.attacks._context import LEAST_PAIRS
 
@@ -41,6 +43,8 @@ def attack_problems(attack: Section, ceiling: Section, budget: int, white_box: b
         black = [name for name in ATTACKS.names() if not ATTACKS.load(name).needs.white_box]
         others = f"grant it with `--set oracle.white_box=true` or choose one of {', '.join(black)}."
         found.append(("oracle.white_box", f"true wanted by {attack.name}, which sees the target itself, false got; {others}"))
+    found += _vectors("attack", attack, "target" if white_box else "surrogate", target if white_box else surrogate)
+    found += _vectors("ceiling", ceiling, "target", target)
     needs = attack.plugin.needs
     if (needs.surrogate or (needs.gradients and not white_box)) and budget < 2 * LEAST_PAIRS:
         least = 2 * LEAST_PAIRS
@@ -52,6 +56,17 @@ def attack_problems(attack: Section, ceiling: Section, budget: int, white_box: b
         white = [name for name in ATTACKS.names() if (needs := ATTACKS.load(name).needs).white_box or needs.gradients]
         found.append(("ceiling", f"an attack that sees the target itself wanted, {ceiling.name} got; choose one of {', '.join(white)}."))
     return found
+
+
+def _vectors(key: str, attack: Section, seen: str, network: Section) -> list[tuple[str, str]]:
+    """An attack at the vectors of words on a text tower that has none."""
+    from surrogates.towers import has_embeddings
+
+    tower = getattr(network.plugin, "text_tower", None)
+    if not attack.plugin.needs.embeddings or tower not in TEXT_TOWERS.names() or has_embeddings(tower):
+        return []
+    good = " or ".join(name for name in TEXT_TOWERS.names() if has_embeddings(name))
+    return [(f"{seen}.text_tower", f"{good} wanted by {attack.name}, the {key}, which moves along vectors of words, {tower} got.")]
 
 
 def radius_problems(key: str, section: Section) -> list[tuple[str, str]]:

@@ -129,4 +129,6 @@ TOLD = {
     "weight_linf": ("weights of words by at most", ".2f"),
     "words_moved": ("words moved", ".0f"),
     "edited": ("texts edited", "d"),
+    "words_added": ("words added a text", ".2f"),
+    "words_removed": ("words removed a text", ".2f"),
 }

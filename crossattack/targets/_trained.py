@@ -26,7 +26,8 @@ from crossattack.encoding import encode
 from crossattack.metrics.ranking import mean_average_precision, share_a_label
 from crossattack.targets import Similarity
 from surrogates.network import HashingNetwork, from_file, to_bytes
-from surrogates.texts import Texts
+from surrogates.texts import Embedded, Texts
+from surrogates.towers import EmbeddingTower
 
 log = logging.getLogger("crossattack")
 
@@ -52,10 +53,15 @@ class HashingTarget:
         """Words that its bags of words know; what a white box sees of them."""
         return self.network.vocabulary
 
+    @property
+    def embeddings(self) -> EmbeddingTower | None:
+        """Its text tower, where gradients can be taken at words; what a white box sees of it."""
+        return self.network.embeddings
+
     def encode_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items dim"]:
         return self.network.encode_images(images)
 
-    def encode_texts(self, texts: Texts) -> Float[Tensor, "items dim"]:
+    def encode_texts(self, texts: Texts | Embedded) -> Float[Tensor, "items dim"]:
         return self.network.encode_texts(texts)
 
 

@@ -6,12 +6,12 @@ either is what `image_tower` or `text_tower` needs to build the same architectur
 """
 
 import importlib
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
-from surrogates.texts import Texts
+from surrogates.texts import Embedded, Texts
 
 
 class ImageTower(Protocol):
@@ -34,6 +34,27 @@ class TextTower(Protocol):
         ...
 
     def __call__(self, texts: Texts) -> Float[Tensor, "items features"]: ...
+
+
+@runtime_checkable
+class EmbeddingTower(Protocol):
+    """A text tower that turns each word into a vector first; called with those vectors, it passes gradients on to them."""
+
+    words: tuple[str, ...]  # that it knows
+
+    @property
+    def table(self) -> Float[Tensor, "words width"]:
+        """The vector of each of them."""
+        ...
+
+    @property
+    def unknown(self) -> Float[Tensor, " width"]:
+        """The vector of all others."""
+        ...
+
+    def embed(self, texts: Texts) -> Embedded:
+        """Texts as vectors, one a word, in the order of `words_of`."""
+        ...
 
 
 def image_tower(name: str, weights: str = "none") -> Any:
@@ -71,6 +92,11 @@ def text_tower(name: str, **settings: Any) -> Any:
 def text_tower_for(name: str, texts: Texts, **settings: Any) -> Any:
     """The text tower of that name, its vocabulary (where it has one) read off these texts."""
     return _text_tower(name).for_texts(texts, **settings)
+
+
+def has_embeddings(name: str) -> bool:
+    """Whether the text tower of that name is an `EmbeddingTower`."""
+    return hasattr(_text_tower(name), "embed")
 
 
 def _text_tower(name: str) -> Any:
