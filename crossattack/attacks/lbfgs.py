@@ -32,7 +32,7 @@ class Lbfgs:
     it confidence.
 
     eps caps the change (`linf`: each value, `eps: 1` is no cap; `l2`: its length, by drawing back). Where the goal is out of
-    reach, what came nearest is kept. One item at a time, about `searches` x `steps` passes each: slower than everything else here.
+    reach, what came nearest is kept. One item at a time, about twice `searches` x `steps` passes each: slower than everything else here.
 
     Differs from the paper: the goal is one of codes rather than a class; the largest c that succeeds is found by bisection; the
     squared length is penalised; the result is drawn back and rounded; the cap. Texts: weights of a bag of words.
