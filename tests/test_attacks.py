@@ -163,7 +163,7 @@ class TestEveryAttackWithANorm:
         read = storage.load(tmp_path / "items.h5").items
         assert isinstance(read, Pictures)
         assert read.values.dtype is torch.uint8
-        assert (squares(clean, read) > 0).all()
+        assert NEEDS[name].queries or (squares(clean, read) > 0).all()
         assert (squares(clean, read) <= (LENGTH * 255) ** 2 * (1 + 1e-5)).all()
 
     def test_a_radius_of_zero_gives_the_clean_pictures_back(self, name: str, tmp_path: Path) -> None:

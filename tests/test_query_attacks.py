@@ -13,7 +13,7 @@ from worlds import attackers_world
 
 from crossattack.attacks import Pictures, Status, Words
 from crossattack.attacks._likeness import likeness
-from crossattack.attacks._probing import Found, allowance, ask_each, probe_all
+from crossattack.attacks._probing import Found, ask_each, probe_all
 from crossattack.attacks.nes import Nes
 from crossattack.attacks.qair import Qair
 from crossattack.attacks.simba import Simba
@@ -160,10 +160,10 @@ def test_the_clean_item_is_the_first_query_and_the_best_only_gets_better(name: s
 
 def test_the_share_of_an_item_is_settled_before_the_first_query(tmp_path: Path) -> None:
     with linear_world(tmp_path, budget=100, attacked=5) as world:
-        assert allowance(world.context, 500) == 10
-        assert allowance(world.context, 7) == 7
+        assert world.context.allowance(500) == 20
+        assert world.context.allowance(7) == 7
     with linear_world(tmp_path / "capped", budget=100, attacked=5, per_item=4) as world:
-        assert allowance(world.context, 500) == 4
+        assert world.context.allowance(500) == 4
 
 
 @pytest.mark.parametrize("split", [1, 2, 6])

@@ -33,12 +33,8 @@ class _Search:
 
 
 def allowance(context: AttackContext, queries: int) -> int:
-    """Queries that each text may cost: `queries`, the oracle's own cap an item, an equal share of the budget; the least of them.
-
-    Settled before the first query, so that it does not matter which text comes first.
-    """
-    share = context.oracle.cap // max(1, context.attacked)
-    most = min(queries, share, queries if context.oracle.per_item is None else context.oracle.per_item)
+    """Queries that each text may cost; `UsageError` where that is not even its clean answer and one draft's."""
+    most = context.allowance(queries)
     if most < 2:
         wanted = f"2 queries or more for each of {context.attacked} texts wanted"
         got = f"{context.oracle.cap} in all and {context.oracle.per_item or 'any number'} for each got"

@@ -102,6 +102,15 @@ class AttackContext:
         self.made[name] = fit_surrogate(answers, self.recipe, self.streams, self.device, self.progress, path, lesson)
         return self.made[name]
 
+    def allowance(self, queries: int) -> int:
+        """Queries that one attacked item may cost: `queries`, the oracle's cap an item, an equal share of the budget; the least.
+
+        The share is of the attacked items of one modality, as attacks by queries change one, and is settled before the first
+        query: neither the order of the items nor how they are cut into batches decides who gets how many.
+        """
+        share = self.oracle.cap // max(1, self.attacked)
+        return min(queries, share, share if self.oracle.per_item is None else self.oracle.per_item)
+
     def answers(self, reserve: int = 0) -> Answers:
         """Codes of, or lists for, as many of the attacker's pairs as the whole budget less `reserve` covers.
 

@@ -102,16 +102,6 @@ class Found:
     trace: tuple[float, ...]
 
 
-def allowance(context: AttackContext, queries: int) -> int:
-    """Queries that one picture may cost: no more than `queries`, the oracle's cap an item, and an equal share of the budget.
-
-    The share is of all attacked items of both modalities, and settled before the first query, so that neither the order of
-    the items nor how they are cut into batches decides who gets how many.
-    """
-    share = context.oracle.cap // max(1, 2 * context.attacked)
-    return min(queries, share, share if context.oracle.per_item is None else context.oracle.per_item)
-
-
 def probing(context: AttackContext, terms: Terms, stream: str, probe: Callable[[Subject], Probing]) -> Perturb:
     """Perturb pictures by probing each of them; texts come back as they were, since nothing was asked about them."""
 
@@ -126,7 +116,7 @@ def probing(context: AttackContext, terms: Terms, stream: str, probe: Callable[[
 
 def probe_all(context: AttackContext, pictures: Pictures, terms: Terms, stream: str, probe: Callable[[Subject], Probing]) -> list[Found]:
     """What is found for each picture, by probings that run side by side; what they ask is sent together."""
-    allowed = allowance(context, terms.queries)
+    allowed = context.allowance(terms.queries)
     running: dict[int, Generator[Probes, Answer | None, Found]] = {}
     for row, item in enumerate(pictures.ids):
         ball = ball_of_pictures(pictures.values[row : row + 1].float() / 255, terms.eps, terms.norm)

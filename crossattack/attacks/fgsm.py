@@ -8,7 +8,7 @@ from crossattack.attacks._context import AttackContext
 from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius
 from crossattack.attacks._gradient import Stride, follow
 from crossattack.attacks._moves import Moves
-from crossattack.objectives.consensus import CONSENSUS
+from crossattack.objectives.triplet import TRIPLET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class Fgsm:
 
     family: ClassVar[Family] = "gradient"
     needs: ClassVar[Needs] = Needs(gradients=True)
-    objective: AnObjective = CONSENSUS
+    objective: AnObjective = TRIPLET
     norm: Norm = "linf"
     eps: Radius = 8 / 255
     text_eps: Eps = 0.1

@@ -33,8 +33,8 @@ class FiniteDifference:
     raised by `probe` is lowered instead and its sign turned.
 
     A picture costs one query and one for each of its blocks, 3 (height / block) (width / block), each channel on its own; with
-    `block: 1` that is every value of every pixel. A budget that does not cover it, in equal shares for all attacked items of
-    both modalities, probes as many blocks in random order. Features show every slope. Hard codes show few: most probes turn
+    `block: 1` that is every value of every pixel. A budget that does not cover it, in equal shares for all attacked pictures,
+    probes as many blocks in random order. Features show every slope. Hard codes show few: most probes turn
     no bit, and a bit that turns at the clean picture can only lower the margin, so larger blocks and probes find more.
     Probes are bytes and may go further than eps; what comes out does not. Texts come back as they were, with nothing asked.
 
@@ -55,8 +55,7 @@ class FiniteDifference:
 
     def fit(self, context: AttackContext) -> Perturb:
         """Nothing to learn; a picture costs a query a block and one more, or its share of the budget."""
-        share = context.oracle.cap // max(1, 2 * context.attacked)
-        allowed = share if context.oracle.per_item is None else min(share, context.oracle.per_item)
+        allowed = context.allowance(context.oracle.cap)
 
         def perturb(items: Items) -> Perturbed:
             if not isinstance(items, Pictures):

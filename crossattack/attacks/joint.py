@@ -19,7 +19,7 @@ from crossattack.attacks._verdict import verdict
 from crossattack.attacks._wording import LossOf, losses, reworded, unasked
 from crossattack.encoding import encode_images, encode_texts
 from crossattack.objectives import Loss, agreement
-from crossattack.objectives.consensus import CONSENSUS
+from crossattack.objectives.triplet import TRIPLET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class Joint:
 
     family: ClassVar[Family] = "text"
     needs: ClassVar[Needs] = Needs(gradients=True, pairs=True)
-    objective: AnObjective = CONSENSUS
+    objective: AnObjective = TRIPLET
     pairing: Annotated[float, Field(ge=0)] = 1.0
     rounds: Annotated[int, Field(ge=1, le=100)] = 1
     norm: Norm = "linf"

@@ -1,4 +1,4 @@
-"""Projected gradient descent; on the target itself, the ceiling."""
+"""Projected gradient descent."""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -8,14 +8,14 @@ from crossattack.attacks._context import AttackContext
 from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius, Steps
 from crossattack.attacks._gradient import follow
 from crossattack.attacks._moves import Moves
-from crossattack.objectives.consensus import CONSENSUS
+from crossattack.objectives.triplet import TRIPLET
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pgd:
     """Projected gradient descent: small steps down the slope, each brought back into the ball.
 
-    Through a surrogate it is a black-box attack; where the target is granted it is what black boxes are measured against. The
+    Through a surrogate it is a black-box attack; where the target is granted it is a white-box one. The
     start is the clean item, or anywhere in the ball (`start: uniform`).
 
     Differs from the paper: an objective of retrieval takes the place of a class loss; no random start unless asked for, as
@@ -27,7 +27,7 @@ class Pgd:
 
     family: ClassVar[Family] = "gradient"
     needs: ClassVar[Needs] = Needs(gradients=True)
-    objective: AnObjective = CONSENSUS
+    objective: AnObjective = TRIPLET
     norm: Norm = "linf"
     eps: Radius = 8 / 255
     alpha: Radius | None = None  # a quarter of eps

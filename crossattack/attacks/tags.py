@@ -15,7 +15,7 @@ from crossattack.attacks._fields import AnObjective
 from crossattack.attacks._verdict import verdict
 from crossattack.attacks._wording import losses, reworded, unasked
 from crossattack.errors import UsageError
-from crossattack.objectives.consensus import CONSENSUS
+from crossattack.objectives.triplet import TRIPLET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Tags:
 
     family: ClassVar[Family] = "text"
     needs: ClassVar[Needs] = Needs(gradients=True, changes=("texts",))
-    objective: AnObjective = CONSENSUS
+    objective: AnObjective = TRIPLET
     edits: Edits = 2
     actions: Actions = EVERY
     least: Least = 1
@@ -63,7 +63,7 @@ class Tags:
     verify: bool = False
 
     def __post_init__(self) -> None:
-        if self.through == "queries" and self.objective != CONSENSUS:
+        if self.through == "queries" and self.objective != TRIPLET:
             got = f"through: queries and objective: {self.objective.name} got"
             raise UsageError(f"an objective only with a surrogate wanted, {got}; answers are scored by how far they leave the clean one.")
 

@@ -14,7 +14,7 @@ from crossattack.attacks._wording import losses, reworded, unasked
 from crossattack.attacks._worth import VectorEncoder, vector_slopes
 from crossattack.errors import UsageError
 from crossattack.objectives import Loss
-from crossattack.objectives.consensus import CONSENSUS
+from crossattack.objectives.triplet import TRIPLET
 from surrogates.towers import EmbeddingTower
 
 
@@ -39,7 +39,7 @@ class Tokens:
     family: ClassVar[Family] = "text"
     needs: ClassVar[Needs] = Needs(gradients=True, embeddings=True, changes=("texts",))
     actions: ClassVar[tuple[Action, ...]] = ("replace",)
-    objective: AnObjective = CONSENSUS
+    objective: AnObjective = TRIPLET
     edits: Edits = 2
     least: Least = 1
     synonyms: str | None = None

@@ -29,7 +29,7 @@ from crossattack.encoding import take_texts
 from crossattack.errors import UsageError
 from crossattack.ledger import Modality
 from crossattack.objectives import Loss
-from crossattack.objectives.consensus import CONSENSUS
+from crossattack.objectives.triplet import TRIPLET
 
 log = logging.getLogger("crossattack")
 
@@ -55,7 +55,7 @@ class Uap:
 
     family: ClassVar[Family] = "classic"
     needs: ClassVar[Needs] = Needs(gradients=True)
-    objective: AnObjective = CONSENSUS
+    objective: AnObjective = TRIPLET
     norm: Norm = "linf"
     eps: Radius = 8 / 255
     alpha: Radius | None = None  # a tenth of eps

@@ -10,7 +10,7 @@ from crossattack.attacks._context import AttackContext
 from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius, Steps
 from crossattack.attacks._gradient import follow
 from crossattack.attacks._moves import Moves
-from crossattack.objectives.consensus import CONSENSUS
+from crossattack.objectives.triplet import TRIPLET
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class VmiFgsm:
 
     family: ClassVar[Family] = "gradient"
     needs: ClassVar[Needs] = Needs(gradients=True)
-    objective: AnObjective = CONSENSUS
+    objective: AnObjective = TRIPLET
     norm: Norm = "linf"
     eps: Radius = 8 / 255
     alpha: Radius | None = None  # a quarter of eps

@@ -22,7 +22,7 @@ from crossattack.config._sources import merge, read_override, read_yaml
 from crossattack.errors import ConfigError
 from crossattack.registry import ATTACKS, DATASETS, TARGETS
 
-PLUGINS = {"data": (DATASETS, "pictograms"), "target": (TARGETS, "dcmh"), "attack": (ATTACKS, "aach"), "ceiling": (ATTACKS, "pgd")}
+PLUGINS = {"data": (DATASETS, "pictograms"), "target": (TARGETS, "dcmh"), "attack": (ATTACKS, "aach"), "ceiling": (ATTACKS, "mi_fgsm")}
 USUAL: Any = None  # a section that is not given: its default plugin with that plugin's own settings
 
 

@@ -49,8 +49,8 @@ def attack_problems(
     if (needs.surrogate or (needs.gradients and not white_box)) and budget < 2 * LEAST_PAIRS:
         least = 2 * LEAST_PAIRS
         found.append(("oracle.budget", f"{least} or more wanted for the surrogate of {attack.name}, {budget} got; the nearest is {least}."))
-    if needs.queries and budget < (least := LEAST_QUERIES * 2 * attacked):
-        wanted = f"{least} or more wanted, {LEAST_QUERIES} for each of {attacked} items of either modality that {attack.name} asks about"
+    if needs.queries and budget < (least := LEAST_QUERIES * len(needs.changes) * attacked):
+        wanted = f"{least} or more wanted, {LEAST_QUERIES} for each of {attacked} items that {attack.name} asks about"
         found.append(("oracle.budget", f"{wanted}, {budget} got; the nearest is {least}, or attack fewer with `--attacked`."))
     if not (ceiling.plugin.needs.white_box or ceiling.plugin.needs.gradients):
         white = [name for name in ATTACKS.names() if (needs := ATTACKS.load(name).needs).white_box or needs.gradients]

@@ -1,7 +1,7 @@
 """Leave the mainstay code of everything relevant."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Literal
 
 from jaxtyping import Float
 from torch import Tensor
@@ -36,9 +36,6 @@ class Consensus:
             return (open_bits * (kept + 2) * kept).sum(-1) / open_bits.sum(-1).clamp(min=1)
 
         return loss
-
-
-CONSENSUS: Final = Consensus()  # what gradient attacks lower unless they are told otherwise
 
 
 def mainstay(known: Known) -> Float[Tensor, "items bits"]:
