@@ -12,6 +12,7 @@ from word_distance import distance
 from crossattack.config import load_config
 from crossattack.experiment import run
 from crossattack.progress import Silent
+from crossattack.report._rows import score_rows
 from surrogates.texts import words_of
 
 SMALL = [
@@ -56,6 +57,7 @@ class TestWholeRuns:
         assert results["threat_model"]["changes"] == ["texts"]
         assert checks_of(results)["image_to_text: the attack does something"] is None
         assert "texts can be typed" not in checks_of(results)
+        assert "mAP, as many random edits" in {row.label for row in score_rows(results)}
         found = results["directions"]["text_to_image"]
         assert found["status"]["succeeded"] + found["status"]["failed"] == 20
         assert results["directions"]["image_to_text"]["map"]["attacked"] == results["directions"]["image_to_text"]["map"]["clean"]

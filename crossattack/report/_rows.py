@@ -28,12 +28,20 @@ def directions(results: Mapping[str, Any]) -> dict[str, str]:
     return {key: DIRECTIONS.get(key, key.replace("_", " ")) for key in results["directions"]}
 
 
+def conditions(results: Mapping[str, Any]) -> dict[str, str]:
+    """The conditions, by key, and what they are called: the control of edited words is no noise."""
+    if not results.get("distortion", {}).get("texts", {}).get("edited"):
+        return CONDITIONS
+    only_words = results["threat_model"].get("changes") == ["texts"]
+    return {**CONDITIONS, "noise": "as many random edits" if only_words else "as much change at random"}
+
+
 def score_rows(results: Mapping[str, Any]) -> list[Row]:
     """mAP in each condition, with intervals; how much of the white box's damage was recovered; successes."""
     measured = list(results["directions"].values())
     rows = [
         Row(f"mAP, {label}", tuple(_with_interval(one["map"].get(key), one.get("map_ci95", {}).get(key)) for one in measured))
-        for key, label in CONDITIONS.items()
+        for key, label in conditions(results).items()
     ]
     return [
         *rows,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from crossattack.cache import whole_file
-from crossattack.report._rows import CONDITIONS, directions
+from crossattack.report._rows import conditions, directions
 
 COLOURS = {"clean": "#4477aa", "noise": "#bbbbbb", "attacked": "#ee6677", "ceiling": "#aa3377"}  # apart for the colour-blind too
 
@@ -31,7 +31,7 @@ def draw(results: Mapping[str, Any], path: Path) -> None:
             reach = [[value - interval[0]], [interval[1] - value]] if interval else None
             axes.barh(place, value, xerr=reach, color=COLOURS[name], error_kw={"elinewidth": 1, "capsize": 2})
             axes.text((interval[1] if interval else value) + 0.01, place, f"{value:.3f}", va="center", fontsize=8)
-        axes.set_yticks(range(len(known)), [CONDITIONS[name] for name in known], fontsize=8)
+        axes.set_yticks(range(len(known)), [conditions(results)[name] for name in known], fontsize=8)
         axes.axvline(found["map"]["floor"], color="black", linewidth=1, linestyle=":")
         axes.set(title=title, xlim=(0, 0.9), xlabel="mAP (dotted: floor)")
         axes.title.set_fontsize(10)

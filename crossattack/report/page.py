@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from crossattack.cache import whole_file
-from crossattack.report._rows import CONDITIONS, directions, fact_rows, number, score_rows
+from crossattack.report._rows import conditions, directions, fact_rows, number, score_rows
 
 HERE = Path(__file__).parent
 WIDTH, LEFT, BAR = 640, 190, 26  # of a picture: all of it, its labels, and the height of a row
@@ -62,22 +62,22 @@ def page(results: Mapping[str, Any]) -> str:
         titles=list(directions(results).values()),
         rows=score_rows(results),
         facts=fact_rows(results),
-        pictures=[picture(title, results["directions"][key]) for key, title in directions(results).items()],
+        pictures=[picture(title, results["directions"][key], conditions(results)) for key, title in directions(results).items()],
         style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         size=(WIDTH, LEFT, BAR),
     )
 
 
-def picture(title: str, direction: Mapping[str, Any]) -> Picture:
+def picture(title: str, direction: Mapping[str, Any], names: Mapping[str, str]) -> Picture:
     """Bars from 0 to 1, in the order of the table; conditions that were not measurable are left out."""
-    known = {key: direction["map"][key] for key in CONDITIONS if direction["map"].get(key) is not None}
+    known = {key: direction["map"][key] for key in names if direction["map"].get(key) is not None}
     intervals = direction.get("map_ci95", {})
     bars = [
-        Bar(key, CONDITIONS[key], number(value), place * BAR, _along(value), _whiskers(intervals.get(key)))
+        Bar(key, names[key], number(value), place * BAR, _along(value), _whiskers(intervals.get(key)))
         for place, (key, value) in enumerate((key, value) for key, value in known.items() if key != "floor")
     ]
-    summary = ", ".join(f"{CONDITIONS[key]} {number(value)}" for key, value in known.items())
+    summary = ", ".join(f"{names[key]} {number(value)}" for key, value in known.items())
     return Picture(title, tuple(bars), LEFT + _along(known["floor"]) if "floor" in known else None, f"mAP when {title}: {summary}")
 
 
