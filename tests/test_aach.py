@@ -15,6 +15,7 @@ from crossattack.attacks.pgd import Pgd
 from crossattack.codes import harden
 from crossattack.encoding import encode
 from crossattack.errors import BudgetRefused, UsageError
+from crossattack.objectives.own import Own
 from crossattack.progress import Silent
 from crossattack.streams import Streams
 
@@ -82,7 +83,7 @@ def test_a_finished_surrogate_is_read_back_and_not_trained_again(tmp_path: Path)
 def test_the_white_box_flips_more_bits_than_noise(tmp_path: Path) -> None:
     with attackers_world(tmp_path, attacked=12) as world:
         noise = flipped(world, Noise().fit(world.black)(world.pictures).items.values)
-        ceiling = flipped(world, Pgd(steps=20).fit(world.white)(world.pictures).items.values)
+        ceiling = flipped(world, Pgd(steps=20, objective=Own()).fit(world.white)(world.pictures).items.values)
     assert ceiling > noise + 0.1
 
 

@@ -275,11 +275,11 @@ class TestFiniteDifference:
         assert 0 < (table != 0).float().mean() < 0.5
 
     def test_a_budget_that_does_not_cover_it_is_shared_and_spent_on_some_blocks(self, tmp_path: Path) -> None:
-        with linear_world(tmp_path, linear(16), budget=60, reveals=Reveals.FEATURES, attacked=3) as world:
+        with linear_world(tmp_path, linear(16), budget=30, reveals=Reveals.FEATURES, attacked=3) as world:
             perturb = FiniteDifference(block=4).fit(world.black)
             changed, texts = perturb(world.pictures), perturb(world.words)
             bill = world.ledger.bill("attacker")
-        assert bill.spent == 3 * (60 // 6)
+        assert bill.spent == 3 * (30 // 3)
         assert bill.texts == 0
         assert set(changed.status) == {Status.EXHAUSTED}
         moved_values = (changed.items.values != world.query.images).flatten(1).sum(1)

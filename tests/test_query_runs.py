@@ -22,9 +22,9 @@ def refusal(*overrides: str) -> str:
 
 
 def test_settings_that_cannot_be_are_refused_in_a_line() -> None:
-    assert refusal("attack=square", "attacked=500", "oracle.budget=1999") == (
-        "oracle.budget: 2000 or more wanted, 2 for each of 500 items of either modality that square asks about, 1999 got; "
-        "the nearest is 2000, or attack fewer with `--attacked`."
+    assert refusal("attack=square", "attacked=500", "oracle.budget=999") == (
+        "oracle.budget: 1000 or more wanted, 2 for each of 500 items that square asks about, 999 got; "
+        "the nearest is 1000, or attack fewer with `--attacked`."
     )
     assert refusal("attack=qair").startswith("oracle.reveals: ranking wanted by qair, which cannot use codes")
     assert refusal("attack={name: nes, sigma: 0.001}").startswith("attack.sigma: ")
@@ -42,7 +42,7 @@ def asked_run(folder: Path, *overrides: str) -> dict[str, Any]:
 
 def sets(overrides: Sequence[str]) -> list[str]:
     small = [each for each in SMALL if not each.startswith(("attack.", "oracle.", "attacked"))]
-    return [*small, "attacked=4", "oracle.budget=96", "evaluation.resamples=20", *overrides]
+    return [*small, "attacked=4", "oracle.budget=48", "evaluation.resamples=20", *overrides]
 
 
 @pytest.mark.usefixtures("empty_cache")
@@ -57,7 +57,7 @@ def test_features_are_a_threat_model_of_a_whole_run(tmp_path: Path) -> None:
     assert found["text_to_image"]["success"]["attacker"] is None
     assert sum(found["image_to_text"]["status"][kind] for kind in ("succeeded", "exhausted")) == 4
     assert results["distortion"]["images"]["linf_max"] == pytest.approx(8 / 255)
-    assert results["distortion"]["texts"] == {"realisable": True, "edited": 0}
+    assert results["distortion"]["texts"] == {"realisable": True, "edited": 0, "words_added": 0.0, "words_removed": 0.0}
     does = {check["name"]: check["ok"] for check in results["checks"]}
     assert does["text_to_image: the attack does something"] is None
     assert replay(tmp_path / "run")[0] == []

@@ -29,10 +29,16 @@ USUAL: Any = None  # a section that is not given: its default plugin with that p
 def _section(value: object, info: Any) -> Section:
     """The plugin of a section. The ceiling has the attack's radii unless it is given its own.
 
+    An attack on texts alone edits them, so its usual ceiling edits them too.
+
     info: pydantic's, with the name of the field and the fields before it.
     """
     name = str(info.field_name)
-    return chosen(value, *PLUGINS[name], leader=info.data.get("attack") if name == "ceiling" else None)
+    registry, usual = PLUGINS[name]
+    leader = info.data.get("attack") if name == "ceiling" else None
+    if leader is not None and leader.name != PLUGINS["attack"][1] and leader.plugin.needs.changes == ("texts",):
+        usual = "tags"
+    return chosen(value, registry, usual, leader=leader)
 
 
 def _recipe(value: object) -> Section:
