@@ -17,9 +17,18 @@ from crossattack.cache import whole_file
 from crossattack.registry import ATTACKS
 
 COMMON = ["--target", "dcmh", "--attacked", "100"]
-QUERIES = ["--budget", "40000"]  # 200 an item: enough for an attack that asks about every step
+QUERIES = ["--budget", "20000"]  # 200 a picture
 OWN: dict[str, list[str]] = {
     "eqb2a": ["--set", "oracle.reveals=ranking", "--set", "oracle.top_k=all"],
+    "finite_difference": QUERIES,
+    "gradient": ["--set", "attack.decay=1", "--set", "attack.diversity=0.5", "--set", "attack.kernel=5"],
+    "lbfgs": ["--attacked", "25"],  # one item at a time
+    "nes": QUERIES,
+    "qair": [*QUERIES, "--set", "oracle.reveals=ranking", "--set", "oracle.top_k=100"],
+    "simba": QUERIES,
+    "spsa": QUERIES,
+    "square": QUERIES,
+    "tokens": ["--set", "surrogate.text_tower=transformer"],
 }
 
 
