@@ -2,22 +2,21 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from crossattack.attacks import Items, Perturb, Perturbed, Pictures, Status, Words
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Status
 from crossattack.attacks._aims import modality_of
-from crossattack.attacks._bags import as_bags
-from crossattack.attacks._balls import Norm, ball_of_bags, ball_of_pictures, to_bytes
+from crossattack.attacks._balls import Norm
 from crossattack.attacks._context import AttackContext, OpenEncoder
 from crossattack.attacks._eyes import Eyes, open_eyes
+from crossattack.attacks._fields import AnObjective, Eps, Radius, Steps
+from crossattack.attacks._ground import ground_of
 from crossattack.attacks._moves import Draw, Moves, descend
-from crossattack.encoding import as_floats
 from crossattack.objectives import Loss, Objective
-from surrogates.texts import Bags
+from crossattack.objectives.triplet import TRIPLET
 
 log = logging.getLogger("crossattack")
 
@@ -45,15 +44,18 @@ class Radii(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stride:
-    """Radii of an attack whose steps follow from them."""
+class Strides:
+    """The settings that all attacks of many steps declare alike, and nothing else; each adds those of its own parts."""
 
-    norm: Norm
-    eps: float
-    alpha: float
-    steps: int
-    text_eps: float
-    text_alpha: float
+    family: ClassVar[Family] = "gradient"
+    needs: ClassVar[Needs] = Needs(gradients=True)
+    objective: AnObjective = TRIPLET
+    norm: Norm = "linf"
+    eps: Radius = 8 / 255
+    alpha: Radius | None = None  # a quarter of eps
+    steps: Steps = 20
+    text_eps: Eps = 0.1
+    text_alpha: Eps = 0.02
 
 
 def follow(context: AttackContext, radii: Radii, objective: Objective, moves: Moves, eyes: Eyes | None = None) -> Perturb:
@@ -75,24 +77,14 @@ def moved(context: AttackContext, encoder: OpenEncoder, items: Items, loss: Loss
 
     Texts stay as they are where the encoder reads no bags of words.
     """
-    status, draw = (Status.UNVERIFIED,) * len(items.ids), drawing(context, items)
-    if isinstance(items, Pictures):
-        ball = ball_of_pictures(as_floats(items.values.to(context.device)), radii.eps, radii.norm)
-        alpha = radii.eps / 4 if radii.alpha is None else radii.alpha
-        found = descend(lambda images: loss(encoder.encode_images(images)), ball, moves, draw, alpha=alpha, steps=radii.steps)
-        return Perturbed(Pictures(items.ids, to_bytes(found, ball)), status)
-    if not encoder.vocabulary:
-        return Perturbed(items, status)  # it reads no bags of words
-    clean, known = as_bags(items.values, encoder.vocabulary), len(encoder.vocabulary)
-
-    def value(weights: Float[Tensor, "items words"]) -> Float[Tensor, " items"]:
-        return loss(encoder.encode_texts(Bags(encoder.vocabulary, weights)))
-
-    bags = ball_of_bags(clean.weights[:, :known].to(context.device), radii.text_eps)
-    found = descend(value, bags, moves.for_bags(), draw, alpha=radii.text_alpha, steps=radii.steps)
-    # Words that the encoder does not know keep their weight, for the sake of a reader who knows them.
-    weights = torch.cat([found.cpu(), clean.weights[:, known:]], dim=1)
-    return Perturbed(Words(items.ids, Bags(clean.words, weights)), status, realisable=False)
+    if not isinstance(items, Pictures) and not encoder.vocabulary:
+        return Perturbed(items, (Status.UNVERIFIED,) * len(items.ids))
+    ground = ground_of(items, encoder, context.device, eps=radii.eps, norm=radii.norm, text_eps=radii.text_eps)
+    alpha = radii.eps / 4 if radii.alpha is None else radii.alpha
+    if ground.bags:
+        alpha, moves = radii.text_alpha, moves.for_bags()
+    draw = drawing(context, items)
+    return ground.land(descend(lambda points: loss(ground.relaxed(points)), ground.ball, moves, draw, alpha=alpha, steps=radii.steps))
 
 
 def drawing(context: AttackContext, items: Items) -> Draw:

@@ -1,18 +1,15 @@
 """The basic iterative method."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from crossattack.attacks import Family, Needs, Perturb
+from crossattack.attacks import Perturb
 from crossattack.attacks._context import AttackContext
-from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius, Steps
-from crossattack.attacks._gradient import follow
+from crossattack.attacks._gradient import Strides, follow
 from crossattack.attacks._moves import Moves
-from crossattack.objectives.triplet import TRIPLET
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bim:
+class Bim(Strides):
     """FGSM in small steps from the clean item, each brought back into the ball.
 
     With `start: clean` PGD is the same; it stands here under the name by which it is looked up.
@@ -22,16 +19,6 @@ class Bim:
 
     Paper: Kurakin, Goodfellow, Bengio, "Adversarial Examples in the Physical World", ICLR workshop 2017.
     """
-
-    family: ClassVar[Family] = "gradient"
-    needs: ClassVar[Needs] = Needs(gradients=True)
-    objective: AnObjective = TRIPLET
-    norm: Norm = "linf"
-    eps: Radius = 8 / 255
-    alpha: Radius | None = None  # a quarter of eps
-    steps: Steps = 20
-    text_eps: Eps = 0.1
-    text_alpha: Eps = 0.02
 
     @property
     def moves(self) -> Moves:

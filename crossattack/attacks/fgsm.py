@@ -6,7 +6,7 @@ from typing import ClassVar
 from crossattack.attacks import Family, Needs, Perturb
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius
-from crossattack.attacks._gradient import Stride, follow
+from crossattack.attacks._gradient import Strides, follow
 from crossattack.attacks._moves import Moves
 from crossattack.objectives.triplet import TRIPLET
 
@@ -38,5 +38,5 @@ class Fgsm:
 
     def fit(self, context: AttackContext) -> Perturb:
         """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
-        stride = Stride(norm=self.norm, eps=self.eps, alpha=self.eps, steps=1, text_eps=self.text_eps, text_alpha=self.text_eps)
+        stride = Strides(norm=self.norm, eps=self.eps, alpha=self.eps, steps=1, text_eps=self.text_eps, text_alpha=self.text_eps)
         return follow(context, stride, self.objective, self.moves)

@@ -1,20 +1,19 @@
 """A descent put together from any parts."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from crossattack.attacks import Family, Needs, Perturb
+from crossattack.attacks import Perturb
 from crossattack.attacks._context import AttackContext
-from crossattack.attacks._fields import AnObjective, Eps, Kernel, Norm, Radius, Share, Steps
-from crossattack.attacks._gradient import follow
+from crossattack.attacks._fields import Kernel, Share
+from crossattack.attacks._gradient import Strides, follow
 from crossattack.attacks._moves import Moves
-from crossattack.objectives.triplet import TRIPLET
 
 
 @dataclass(frozen=True, kw_only=True)
-class Gradient:
+class Gradient(Strides):
     """Projected descent with any combination of parts: start, diversity, scales, kernel, decay, Nesterov, neighbours.
 
     `--set attack.diversity=0.5 --set attack.kernel=7` is DI and TI at once, and so on; what is left out is off. See `_moves` for
@@ -27,15 +26,6 @@ class Gradient:
     parts name theirs.
     """
 
-    family: ClassVar[Family] = "gradient"
-    needs: ClassVar[Needs] = Needs(gradients=True)
-    objective: AnObjective = TRIPLET
-    norm: Norm = "linf"
-    eps: Radius = 8 / 255
-    alpha: Radius | None = None  # a quarter of eps
-    steps: Steps = 20
-    text_eps: Eps = 0.1
-    text_alpha: Eps = 0.02
     start: Literal["clean", "uniform"] = "clean"
     diversity: Share = 0.0
     scales: Annotated[int, Field(ge=1, le=10)] = 1

@@ -13,7 +13,7 @@ from crossattack.attacks._drafts import Search
 from crossattack.attacks._edits import EVERY, Actions, Edits, Least, Rules, Tried, Width, rules_for
 from crossattack.attacks._eyes import Eyes, open_eyes
 from crossattack.attacks._fields import AnObjective, Norm, Radius, Steps
-from crossattack.attacks._gradient import Stride, moved
+from crossattack.attacks._gradient import Strides, moved
 from crossattack.attacks._moves import Moves
 from crossattack.attacks._verdict import verdict
 from crossattack.attacks._wording import LossOf, losses, reworded, unasked
@@ -87,7 +87,7 @@ class Joint:
 
         of_text, of_picture = losses(self.objective, eyes.look(words)), self.objective.of(eyes.look(pictures))
         alpha = self.eps / 4 if self.alpha is None else self.alpha
-        stride = Stride(norm=self.norm, eps=self.eps, alpha=alpha, steps=self.steps, text_eps=0.0, text_alpha=0.0)
+        stride = Strides(norm=self.norm, eps=self.eps, alpha=alpha, steps=self.steps, text_eps=0.0, text_alpha=0.0)
         moves = Moves(start="uniform" if self.objective.flat_start else "clean")
         search = Search(self.edits, self.width, self.tried)
         clean_text, from_pictures = texts(words), [images(pictures)]

@@ -1,20 +1,18 @@
 """The iterative method with Nesterov momentum."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
-from crossattack.attacks import Family, Needs, Perturb
+from crossattack.attacks import Perturb
 from crossattack.attacks._context import AttackContext
-from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius, Steps
-from crossattack.attacks._gradient import follow
+from crossattack.attacks._gradient import Strides, follow
 from crossattack.attacks._moves import Moves
-from crossattack.objectives.triplet import TRIPLET
 
 
 @dataclass(frozen=True, kw_only=True)
-class NiFgsm:
+class NiFgsm(Strides):
     """Momentum whose slope is taken a step ahead, where the running sum is about to lead.
 
     A look ahead corrects the sum before the mistake is made, and overfits the surrogate less.
@@ -25,15 +23,6 @@ class NiFgsm:
     ICLR 2020.
     """
 
-    family: ClassVar[Family] = "gradient"
-    needs: ClassVar[Needs] = Needs(gradients=True)
-    objective: AnObjective = TRIPLET
-    norm: Norm = "linf"
-    eps: Radius = 8 / 255
-    alpha: Radius | None = None  # a quarter of eps
-    steps: Steps = 20
-    text_eps: Eps = 0.1
-    text_alpha: Eps = 0.02
     decay: Annotated[float, Field(ge=0)] = 1.0
 
     @property

@@ -1,18 +1,16 @@
 """Projected gradient descent."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Literal
 
-from crossattack.attacks import Family, Needs, Perturb
+from crossattack.attacks import Perturb
 from crossattack.attacks._context import AttackContext
-from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius, Steps
-from crossattack.attacks._gradient import follow
+from crossattack.attacks._gradient import Strides, follow
 from crossattack.attacks._moves import Moves
-from crossattack.objectives.triplet import TRIPLET
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pgd:
+class Pgd(Strides):
     """Projected gradient descent: small steps down the slope, each brought back into the ball.
 
     Through a surrogate it is a black-box attack; where the target is granted it is a white-box one. The
@@ -25,15 +23,6 @@ class Pgd:
     ICLR 2018.
     """
 
-    family: ClassVar[Family] = "gradient"
-    needs: ClassVar[Needs] = Needs(gradients=True)
-    objective: AnObjective = TRIPLET
-    norm: Norm = "linf"
-    eps: Radius = 8 / 255
-    alpha: Radius | None = None  # a quarter of eps
-    steps: Steps = 20
-    text_eps: Eps = 0.1
-    text_alpha: Eps = 0.02
     start: Literal["clean", "uniform"] = "clean"
 
     @property

@@ -1,20 +1,18 @@
 """The iterative method over scales of brightness."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
-from crossattack.attacks import Family, Needs, Perturb
+from crossattack.attacks import Perturb
 from crossattack.attacks._context import AttackContext
-from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius, Steps
-from crossattack.attacks._gradient import follow
+from crossattack.attacks._gradient import Strides, follow
 from crossattack.attacks._moves import Moves
-from crossattack.objectives.triplet import TRIPLET
 
 
 @dataclass(frozen=True, kw_only=True)
-class SiFgsm:
+class SiFgsm(Strides):
     """Nesterov momentum along the mean slope of the picture at 1, 1/2, 1/4, ... of its brightness.
 
     A network's codes hardly change with brightness, so the copies act as further networks. Texts have no brightness: there it is
@@ -27,15 +25,6 @@ class SiFgsm:
     ICLR 2020.
     """
 
-    family: ClassVar[Family] = "gradient"
-    needs: ClassVar[Needs] = Needs(gradients=True)
-    objective: AnObjective = TRIPLET
-    norm: Norm = "linf"
-    eps: Radius = 8 / 255
-    alpha: Radius | None = None  # a quarter of eps
-    steps: Steps = 20
-    text_eps: Eps = 0.1
-    text_alpha: Eps = 0.02
     decay: Annotated[float, Field(ge=0)] = 1.0
     scales: Annotated[int, Field(ge=1, le=10)] = 5
 

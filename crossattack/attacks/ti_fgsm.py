@@ -1,20 +1,19 @@
 """The iterative method with smoothed slopes."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
-from crossattack.attacks import Family, Needs, Perturb
+from crossattack.attacks import Perturb
 from crossattack.attacks._context import AttackContext
-from crossattack.attacks._fields import AnObjective, Eps, Kernel, Norm, Radius, Steps
-from crossattack.attacks._gradient import follow
+from crossattack.attacks._fields import Kernel
+from crossattack.attacks._gradient import Strides, follow
 from crossattack.attacks._moves import Moves
-from crossattack.objectives.triplet import TRIPLET
 
 
 @dataclass(frozen=True, kw_only=True)
-class TiFgsm:
+class TiFgsm(Strides):
     """Momentum along slopes smoothed by a Gaussian, which stands for the mean slope over shifted pictures.
 
     Smooth changes depend less on what the surrogate happens to look at. Texts have no neighbouring pixels: there it is
@@ -27,15 +26,6 @@ class TiFgsm:
     CVPR 2019.
     """
 
-    family: ClassVar[Family] = "gradient"
-    needs: ClassVar[Needs] = Needs(gradients=True)
-    objective: AnObjective = TRIPLET
-    norm: Norm = "linf"
-    eps: Radius = 8 / 255
-    alpha: Radius | None = None  # a quarter of eps
-    steps: Steps = 20
-    text_eps: Eps = 0.1
-    text_alpha: Eps = 0.02
     decay: Annotated[float, Field(ge=0)] = 1.0
     kernel: Kernel = 7
 

@@ -1,20 +1,18 @@
 """The iterative method with tuned variance."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import Field
 
-from crossattack.attacks import Family, Needs, Perturb
+from crossattack.attacks import Perturb
 from crossattack.attacks._context import AttackContext
-from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius, Steps
-from crossattack.attacks._gradient import follow
+from crossattack.attacks._gradient import Strides, follow
 from crossattack.attacks._moves import Moves
-from crossattack.objectives.triplet import TRIPLET
 
 
 @dataclass(frozen=True, kw_only=True)
-class VmiFgsm:
+class VmiFgsm(Strides):
     """Momentum along slopes corrected by what the slope was, on the mean, around the point before.
 
     The correction is the mean slope at `neighbours` random points, each value at most `reach` radii away, less the slope at the
@@ -26,15 +24,6 @@ class VmiFgsm:
     Paper: Wang, He, "Enhancing the Transferability of Adversarial Attacks through Variance Tuning", CVPR 2021.
     """
 
-    family: ClassVar[Family] = "gradient"
-    needs: ClassVar[Needs] = Needs(gradients=True)
-    objective: AnObjective = TRIPLET
-    norm: Norm = "linf"
-    eps: Radius = 8 / 255
-    alpha: Radius | None = None  # a quarter of eps
-    steps: Steps = 20
-    text_eps: Eps = 0.1
-    text_alpha: Eps = 0.02
     decay: Annotated[float, Field(ge=0)] = 1.0
     neighbours: Annotated[int, Field(ge=1, le=100)] = 5
     reach: Annotated[float, Field(ge=0, le=10)] = 1.5
