@@ -65,6 +65,13 @@ def test_the_ceiling_has_the_attacks_radii_unless_it_is_given_its_own() -> None:
     assert (own.eps, own.text_eps) == (2 / 255, 0.1)
 
 
+def test_an_attack_that_edits_texts_has_a_ceiling_that_edits_them_as_often() -> None:
+    usual = {name: load_config(None, [f"attack={name}", "attack.edits=3"]).ceiling for name in ("tags", "joint")}
+    assert {name: (ceiling.name, ceiling.plugin.edits) for name, ceiling in usual.items()} == {"tags": ("tags", 3), "joint": ("joint", 3)}
+    assert load_config(None, ["attack=bim"]).ceiling.name == "mi_fgsm"
+    assert load_config(None, ["attack=tags", "ceiling=pgd"]).ceiling.name == "pgd"
+
+
 def test_choosing_another_plugin_keeps_what_both_know(tmp_path: Path) -> None:
     path = written(tmp_path, "attack: {name: aach, eps: 4/255, margin: 0.5}\n")
     noise = load_config(path, [], {"attack.name": "noise"}).attack.resolved()

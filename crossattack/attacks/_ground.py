@@ -27,10 +27,15 @@ class Ground:
     bags: Bags | None
 
     def relaxed(self, points: Float[Tensor, "points ..."]) -> Float[Tensor, "points bits"]:
-        """Relaxed codes of any points; gradients flow."""
+        """Relaxed codes of any points; gradients flow.
+
+        A point alone goes in twice: products with one row are summed in an order that changes from call to call, and a search
+        that follows them would not end where it ended before.
+        """
+        together = points.expand(2, *points.shape[1:]) if len(points) == 1 else points
         if self.bags is None:
-            return self.encoder.encode_images(points)
-        return self.encoder.encode_texts(Bags(self.encoder.vocabulary, points))
+            return self.encoder.encode_images(together)[: len(points)]
+        return self.encoder.encode_texts(Bags(self.encoder.vocabulary, together))[: len(points)]
 
     def held(self, points: Float[Tensor, "points ..."], ball: Ball) -> Float[Tensor, "points ..."]:
         """The points as a file holds them: pictures rounded to whole grey levels inside their balls."""

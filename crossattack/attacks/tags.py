@@ -38,8 +38,8 @@ class Tags:
     allowance an item and by its share of the budget; a step draws its drafts at random, as many as its share pays for; a text
     that left its place is done unless told to `go_on`.
 
-    The control, random edits of the same number under the same rules, comes by itself; the ceiling that fits is
-    `--set ceiling=tags`, as many edits in sight of the target.
+    The control, random edits of the same number under the same rules, and the ceiling, as many edits in sight of the target,
+    come by themselves.
 
     Differs from the paper: no language model, no part-of-speech filter and no sentence similarity; words are removed and
     added too; a beam; the goal is retrieval's; rather than words ranked by their importance once, all edits are at every step.

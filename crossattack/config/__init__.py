@@ -29,15 +29,15 @@ USUAL: Any = None  # a section that is not given: its default plugin with that p
 def _section(value: object, info: Any) -> Section:
     """The plugin of a section. The ceiling has the attack's radii unless it is given its own.
 
-    An attack on texts alone edits them, so its usual ceiling edits them too.
+    An attack that edits texts has as its usual ceiling one that edits them too.
 
     info: pydantic's, with the name of the field and the fields before it.
     """
     name = str(info.field_name)
     registry, usual = PLUGINS[name]
     leader = info.data.get("attack") if name == "ceiling" else None
-    if leader is not None and leader.name != PLUGINS["attack"][1] and leader.plugin.needs.changes == ("texts",):
-        usual = "tags"
+    if leader is not None and leader.name != PLUGINS["attack"][1] and leader.plugin.family == "text":
+        usual = "joint" if "images" in leader.plugin.needs.changes else "tags"
     return chosen(value, registry, usual, leader=leader)
 
 
