@@ -15,7 +15,7 @@ from crossattack.registry import ATTACKS
 from crossattack.report._rows import NONE, number
 
 HEADER = ("attack", "family", "needs", "paper", "queries", "seconds", "pictures: mAP", "recovered", "texts: mAP", "recovered")
-DIRECTIONS = ("image_to_text", "text_to_image")
+DIRECTIONS = {"images": "image_to_text", "texts": "text_to_image"}  # by what an attack changes
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,12 @@ def _row(name: str, one: Mapping[str, Any] | None) -> tuple[str, ...]:
     said = (f"`{name}`", own.family, own.needs, own.paper)
     if one is None:
         return (*said, *(NONE,) * (len(HEADER) - len(said)))
-    cells = [cell for direction in DIRECTIONS for cell in _measured(one["directions"][direction])]
+    changed = ATTACKS.load(name).needs.changes
+    cells = [
+        cell
+        for modality, direction in DIRECTIONS.items()
+        for cell in (_measured(one["directions"][direction]) if modality in changed else (NONE, NONE))
+    ]
     return (*said, f"{one['spent']:,}", number(one["seconds"], 0), *cells)
 
 
