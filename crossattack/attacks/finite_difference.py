@@ -42,8 +42,8 @@ class FiniteDifference:
     does too (`examples/cifar10_epsilon.py`); here the margin is the likeness to one's own clean answer. Blocks, the lowering of
     bright blocks and whole grey levels are ours.
 
-    Paper: an article on adversarial examples for CIFAR-10, 2016, by a table of signs; the idea of one step along the signs is that
-    of Goodfellow, Shlens, Szegedy, "Explaining and Harnessing Adversarial Examples", ICLR 2015.
+    Paper: Goodfellow, Shlens, Szegedy, "Explaining and Harnessing Adversarial Examples", ICLR 2015, for the step along signs;
+    the table of signs from queries is that of an article on adversarial examples for CIFAR-10, 2016.
     """
 
     family: ClassVar[Family] = "classic"

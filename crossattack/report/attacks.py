@@ -72,7 +72,7 @@ def _measured(found: Mapping[str, Any]) -> tuple[str, str]:
     """0.693 → 0.212 and 79 %; a star where the interval of what is taken beyond noise does not reach above zero."""
     beyond = found["over_noise_ci95"]
     star = "" if beyond and beyond[0] > 0 else " *"
-    share = NONE if found["recovered"] is None else f"{100 * found['recovered']:.0f} %"
+    share = NONE if found["recovered"] is None else f"{round(100 * found['recovered'])} %"
     return f"{number(found['map']['clean'])} → {number(found['map']['attacked'])}{star}", share
 
 
