@@ -2,6 +2,12 @@
 
 from typing import Any
 
+CHECKS = (
+    {"name": "inside eps", "ok": True, "detail": "all 500 pictures"},
+    {"name": "interval of recovered", "ok": None, "detail": "no ceiling"},
+    {"name": "ceiling below attacked", "ok": False, "detail": "<b>no ceiling</b> for texts & their pictures"},
+)
+
 
 def results(name: str = "dcmh-aach-pictograms-32bits-seed0") -> dict[str, Any]:
     """Figures of nobody's run; text_to_image has no ceiling and no interval."""
@@ -59,9 +65,5 @@ def results(name: str = "dcmh-aach-pictograms-32bits-seed0") -> dict[str, Any]:
             "texts": {"realisable": False, "weight_linf": 0.1},
         },
         "surrogates": [{"image_tower": "efficientnet_lite0", "text_tower": "bag_of_words", "bit_agreement": 0.86, "rank_agreement": 0.61}],
-        "checks": [
-            {"name": "inside eps", "ok": True, "detail": "all 500 pictures"},
-            {"name": "interval of recovered", "ok": None, "detail": "no ceiling"},
-            {"name": "ceiling below attacked", "ok": False, "detail": "<b>no ceiling</b> for texts & their pictures"},
-        ],
+        "checks": list(CHECKS),
     }
