@@ -35,14 +35,12 @@ from crossattack.metrics.ranking import (
 )
 from crossattack.metrics.statistics import bootstrap_mean, bootstrap_recovered, recovered
 from crossattack.oracle import FINDS, Referee, Reveals
-from crossattack.perturbing import Condition
+from crossattack.perturbing import CONDITIONS, Condition
 from crossattack.progress import Progress
 from crossattack.streams import Streams
 from surrogates.texts import Bags
 
 DIRECTIONS: dict[str, Modality] = {"image_to_text": "images", "text_to_image": "texts"}  # and the modality of the queries
-
-CONDITIONS = ("clean", "noise", "attacked", "ceiling")
 
 
 @dataclass(frozen=True)

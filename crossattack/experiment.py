@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from crossattack.attacks import AttackContext, Pictures, Words
+from crossattack.attacks import AttackContext, Pictures, Words, unasked
 from crossattack.attacks._context import Attacked
 from crossattack.config import RunConfig
 from crossattack.doors import Roles, open_doors
@@ -17,7 +17,7 @@ from crossattack.evaluation import Goal, compare, judge
 from crossattack.evidence import Evidence, keep_codes
 from crossattack.goals import chosen_ids, chosen_items, is_targeted, wanted_pairs
 from crossattack.ledger import Ledger
-from crossattack.perturbing import Condition, kept, noise_like, perturb_all, untouched
+from crossattack.perturbing import Condition, kept, noise_like, perturb_all
 from crossattack.progress import Progress
 from crossattack.results import Clock, assemble
 from crossattack.streams import Streams
@@ -61,7 +61,7 @@ def run(config: RunConfig, folder: Path, progress: Progress) -> dict[str, Any]:
             contenders["ceiling"] = (config.ceiling.plugin, white_box)
 
         ids, whole = tuple(range(len(query))), Attacked(query.images, tuple(query.texts))
-        clean: Condition = {"images": untouched(Pictures(ids, query.images)), "texts": untouched(Words(ids, query.texts))}
+        clean: Condition = {"images": unasked(Pictures(ids, query.images)), "texts": unasked(Words(ids, query.texts))}
         conditions = {"clean": clean}
         for name, (contender, context) in contenders.items():
             with clock(name):

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import h5py
 
 from crossattack import items as storage
-from crossattack.attacks import Attack, AttackContext, Items, Perturbed, Pictures, Status, Words
+from crossattack.attacks import Attack, AttackContext, Items, Perturbed, Pictures, Words
 from crossattack.attacks.noise import Noise
 from crossattack.cache import whole_file
 from crossattack.ledger import Modality
@@ -20,11 +20,6 @@ CONDITIONS = ("clean", "noise", "attacked", "ceiling")
 Condition: TypeAlias = Mapping[Modality, Perturbed]
 
 log = logging.getLogger("crossattack")
-
-
-def untouched(items: Items) -> Perturbed:
-    """The items as they are: the clean condition."""
-    return Perturbed(items, (Status.UNVERIFIED,) * len(items.ids))
 
 
 def noise_like(attack: Attack) -> Noise:

@@ -13,7 +13,7 @@ from torch import Tensor
 from worlds import World, attackers_world
 
 from crossattack.attacks import Pictures
-from crossattack.attacks._aims import OTHER, modality_of
+from crossattack.attacks._aims import modality_of
 from crossattack.attacks._eyes import AMONG, CANDIDATES, open_eyes
 from crossattack.attacks.pgd import Pgd
 from crossattack.codes import harden
@@ -23,6 +23,7 @@ from crossattack.experiment import run
 from crossattack.metrics.ranking import average_precision, expected_places, share_a_label
 from crossattack.objectives import Known, View
 from crossattack.objectives.consensus import mainstay
+from crossattack.oracle import FINDS
 from crossattack.progress import Silent
 from crossattack.registry import OBJECTIVES
 
@@ -120,7 +121,7 @@ class TestWhatAViewSays:
                 view = open_eyes(context).look(items)
                 own = modality_of(items)
                 assert torch.equal(view.own, encode(world.target, own, items.values))
-                for side, codes in ((view.other, _codes(world, OTHER[own])), (view.same, _codes(world, own))):
+                for side, codes in ((view.other, _codes(world, FINDS[own])), (view.same, _codes(world, own))):
                     assert torch.equal(side.codes, codes.float())
                     for item in range(5):
                         _check_labels(side.relevant[item], box.query_labels[item], box.database_labels)
@@ -128,7 +129,7 @@ class TestWhatAViewSays:
                         _check_labels(side.wanted[item], wanted, box.database_labels)
                         assert side.irrelevant[item].tolist() == [float(weight == 0) for weight in side.relevant[item].tolist()]
                         _check_drawn(side, item)
-                assert torch.equal(view.chosen, _codes(world, OTHER[own])[[0, 3]].float())
+                assert torch.equal(view.chosen, _codes(world, FINDS[own])[[0, 3]].float())
 
     def test_with_answers_it_is_the_nearest_and_the_farthest_that_was_paid_for(self, tmp_path: Path) -> None:
         with attackers_world(tmp_path, attacked=5, budget=100) as world:
@@ -139,7 +140,7 @@ class TestWhatAViewSays:
                 view = eyes.look(items)
                 own = modality_of(items)
                 clean = harden(encode(surrogate.network, own, items.values))
-                for kind, side in ((OTHER[own], view.other), (own, view.same)):
+                for kind, side in ((FINDS[own], view.other), (own, view.same)):
                     known = surrogate.image_codes if kind == "images" else surrogate.text_codes
                     assert torch.equal(side.codes, known.float())
                     positions = context.wanted[own]

@@ -87,6 +87,11 @@ class Perturbed:
 Perturb: TypeAlias = Callable[[Items], Perturbed]
 
 
+def unasked(items: Items, *, realisable: bool = True) -> Perturbed:
+    """Items, changed or not, about which the target was asked nothing."""
+    return Perturbed(items, (Status.UNVERIFIED,) * len(items.ids), realisable)
+
+
 @runtime_checkable
 class Attack(Protocol):
     """What a file of this folder holds."""

@@ -15,9 +15,7 @@ from crossattack.codes import Codes, harden
 from crossattack.encoding import encode
 from crossattack.ledger import Modality
 from crossattack.mining import ascending, extremes, likeness, places
-from crossattack.oracle import Answer, Reveals
-
-OTHER: dict[Modality, Modality] = {"images": "texts", "texts": "images"}
+from crossattack.oracle import FINDS, Answer, Reveals
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ def nearest_aims(context: AttackContext, codes: Codes, known: Int8[Tensor, "know
 
 def asked_aims(context: AttackContext, surrogate: Surrogate, items: Items, among: float) -> Aims:
     """The same by what the target says to each item, at one query an item: its code, or its list of the other modality."""
-    answer, side = ask(context, items), OTHER[modality_of(items)]
+    answer, side = ask(context, items), FINDS[modality_of(items)]
     known = known_codes(surrogate, side)
     if context.oracle.reveals is not Reveals.RANKING:
         return nearest_aims(context, answer.codes, known, items.ids, among)

@@ -12,13 +12,14 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from crossattack.attacks import Items
-from crossattack.attacks._aims import OTHER, asked_aims, known_codes, modality_of, nearest_aims
+from crossattack.attacks._aims import asked_aims, known_codes, modality_of, nearest_aims
 from crossattack.attacks._context import AttackContext, OpenEncoder, WhiteBox
 from crossattack.attacks._surrogate import Surrogate
 from crossattack.codes import harden
 from crossattack.encoding import encode, take_texts
 from crossattack.ledger import Modality
 from crossattack.objectives import Known, View
+from crossattack.oracle import FINDS
 
 CANDIDATES = 32  # wanted items that are drawn for each attacked one
 AMONG = 0.02  # share of known items that counts as near, and as far, where no labels are granted
@@ -52,8 +53,8 @@ def _labelled(context: AttackContext, box: WhiteBox, items: Items) -> View:
     likeness = _cosine(box.query_labels[ids], box.database_labels)
     wanted = _cosine(box.own_labels[context.wanted[own][ids]], box.database_labels)
     drawn = _drawn(context, items, wanted)
-    other, same = (Known(codes[side].float(), likeness, (likeness == 0).float(), wanted, drawn) for side in (OTHER[own], own))
-    chosen = codes[OTHER[own]][list(context.chosen.ids) if context.chosen else []]
+    other, same = (Known(codes[side].float(), likeness, (likeness == 0).float(), wanted, drawn) for side in (FINDS[own], own))
+    chosen = codes[FINDS[own]][list(context.chosen.ids) if context.chosen else []]
     return View(_clean(context, box.encoder, items), other, same, chosen.float()).to(context.device)
 
 
@@ -61,7 +62,7 @@ def _answered(context: AttackContext, surrogate: Surrogate, items: Items, among:
     """Relevant: the nearest of what is known, by the surrogate or by the target's answer. Irrelevant: the farthest."""
     own, clean = modality_of(items), _clean(context, surrogate.network, items)
     sides: list[Known] = []
-    for side in (OTHER[own], own):
+    for side in (FINDS[own], own):
         if asked and side != own:
             aims = asked_aims(context, surrogate, items, among)
         else:
@@ -69,7 +70,7 @@ def _answered(context: AttackContext, surrogate: Surrogate, items: Items, among:
         wanted = nearest_aims(context, _wanted_codes(context, surrogate, items, side), aims.codes, items.ids, among).near
         sides.append(Known(aims.codes.float(), aims.near, aims.far, wanted, _drawn(context, items, wanted)))
     other, same = sides
-    return View(clean, other, same, _chosen(context, surrogate, OTHER[own])).to(context.device)
+    return View(clean, other, same, _chosen(context, surrogate, FINDS[own])).to(context.device)
 
 
 def _wanted_codes(context: AttackContext, surrogate: Surrogate, items: Items, side: Modality) -> Tensor:

@@ -7,7 +7,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Status
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, unasked
 from crossattack.attacks._aims import modality_of
 from crossattack.attacks._balls import Norm
 from crossattack.attacks._context import AttackContext, OpenEncoder
@@ -78,7 +78,7 @@ def moved(context: AttackContext, encoder: OpenEncoder, items: Items, loss: Loss
     Texts stay as they are where the encoder reads no bags of words.
     """
     if not isinstance(items, Pictures) and not encoder.vocabulary:
-        return Perturbed(items, (Status.UNVERIFIED,) * len(items.ids))
+        return unasked(items)
     ground = ground_of(items, encoder, context.device, eps=radii.eps, norm=radii.norm, text_eps=radii.text_eps)
     alpha = radii.eps / 4 if radii.alpha is None else radii.alpha
     if ground.bags:

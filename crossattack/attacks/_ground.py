@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from crossattack.attacks import Items, Perturbed, Pictures, Status, Words
+from crossattack.attacks import Items, Perturbed, Pictures, Words, unasked
 from crossattack.attacks._bags import as_bags
 from crossattack.attacks._balls import Ball, Norm, ball_of_bags, ball_of_pictures, to_bytes
 from crossattack.attacks._context import OpenEncoder
@@ -43,11 +43,11 @@ class Ground:
 
     def land(self, points: Float[Tensor, "items ..."]) -> Perturbed:
         """The items at these points; nothing was asked about them. Words that the network does not know keep their weight."""
-        status, found = (Status.UNVERIFIED,) * len(self.items.ids), points.detach()
+        found = points.detach()
         if self.bags is None:
-            return Perturbed(Pictures(self.items.ids, to_bytes(found, self.ball)), status)
+            return unasked(Pictures(self.items.ids, to_bytes(found, self.ball)))
         weights = torch.cat([found.cpu(), self.bags.weights[:, found.shape[1] :]], dim=1)
-        return Perturbed(Words(self.items.ids, Bags(self.bags.words, weights)), status, realisable=False)
+        return unasked(Words(self.items.ids, Bags(self.bags.words, weights)), realisable=False)
 
 
 def ground_of(items: Items, encoder: OpenEncoder, device: str, *, eps: float, norm: Norm, text_eps: float) -> Ground:

@@ -20,7 +20,7 @@ import torch
 from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
-from crossattack.attacks import Items, Perturb, Perturbed, Pictures, Status
+from crossattack.attacks import Items, Perturb, Perturbed, Pictures, Status, unasked
 from crossattack.attacks._balls import Ball, Norm, ball_of_pictures, to_bytes
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._likeness import Distance, likeness
@@ -107,7 +107,7 @@ def probing(context: AttackContext, terms: Terms, stream: str, probe: Callable[[
 
     def perturb(items: Items) -> Perturbed:
         if not isinstance(items, Pictures):
-            return Perturbed(items, (Status.UNVERIFIED,) * len(items.ids))
+            return unasked(items)
         found = probe_all(context, items, terms, stream, probe)
         return Perturbed(Pictures(items.ids, torch.stack([one.picture for one in found])), tuple(one.status for one in found))
 

@@ -1,7 +1,12 @@
 """Slopes from answers alone: what a descent by queries follows where no gradient is granted."""
 
+from collections.abc import Generator
+
+import torch
 from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
+
+from crossattack.attacks._probing import Probes, Subject
 
 
 def estimated_slope(
@@ -14,6 +19,16 @@ def estimated_slope(
     """
     weighted = changes.to(moves.dtype)[:, None, None, None] * moves
     return weighted.mean(0, keepdim=True) / moves.square().mean().clamp(min=1e-12)
+
+
+def slope_between(
+    subject: Subject, point: Float[Tensor, "1 3 height width"], draws: Float[Tensor, "pairs 3 height width"]
+) -> Generator[Probes, Float64[Tensor, " probes"], Float[Tensor, "1 3 height width"]]:
+    """The slope at a point from probes on either side of it, in pairs. The point itself is asked about too, as a candidate."""
+    here, up, down = (subject.inside(each) for each in (point, point + draws, point - draws))
+    scores = yield torch.cat([here, up, down])
+    above, below = scores[1:].chunk(2)
+    return estimated_slope((above - below) / 2, way(down, up) / 2)
 
 
 def way(

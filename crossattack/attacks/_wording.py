@@ -7,7 +7,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from crossattack.attacks import Items, Perturbed, Status, Words
+from crossattack.attacks import Words
 from crossattack.attacks._context import AttackContext, OpenEncoder
 from crossattack.attacks._drafts import Search, Slopes, lowest
 from crossattack.attacks._edits import Rules
@@ -48,11 +48,6 @@ def reworded(
         ranked = slopes(encoder, loss) if slopes else None
         found.append(lowest(text, rules, value, search, ranked))
     return Words(items.ids, tuple(found))
-
-
-def unasked(items: Items) -> Perturbed:
-    """Items about which the target was asked nothing."""
-    return Perturbed(items, (Status.UNVERIFIED,) * len(items.ids))
 
 
 def losses(objective: Objective, view: View) -> LossOf:

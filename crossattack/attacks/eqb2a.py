@@ -8,7 +8,7 @@ from jaxtyping import Float, Int64
 from pydantic import Field
 from torch import Tensor
 
-from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Status
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, unasked
 from crossattack.attacks._answers import ListAnswers
 from crossattack.attacks._balls import ball_of_pictures, to_bytes
 from crossattack.attacks._context import AttackContext
@@ -61,10 +61,9 @@ class Eqb2a:
         forge = forger(context, knockoff.answers.images, leave, self)
 
         def perturb(items: Items) -> Perturbed:
-            status = (Status.UNVERIFIED,) * len(items.ids)
             if not isinstance(items, Pictures):
-                return Perturbed(items, status)
-            return Perturbed(Pictures(items.ids, forged(forge, items.values.to(context.device), self.eps)), status)
+                return unasked(items)
+            return unasked(Pictures(items.ids, forged(forge, items.values.to(context.device), self.eps)))
 
         return perturb
 

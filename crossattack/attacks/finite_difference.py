@@ -10,7 +10,7 @@ from jaxtyping import Int8, Int64, UInt8
 from pydantic import Field
 from torch import Tensor
 
-from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Status
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Status, unasked
 from crossattack.attacks._balls import ball_of_pictures, to_bytes
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._fields import Eps, Norm, Radius
@@ -59,7 +59,7 @@ class FiniteDifference:
 
         def perturb(items: Items) -> Perturbed:
             if not isinstance(items, Pictures):
-                return Perturbed(items, (Status.UNVERIFIED,) * len(items.ids))
+                return unasked(items)
             found, status = [], []
             with context.progress.stage("probing: finite_difference", len(items.ids)) as tick:
                 for item, picture in zip(items.ids, items.values, strict=True):

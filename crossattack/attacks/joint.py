@@ -7,7 +7,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor
 
-from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Words
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Words, unasked
 from crossattack.attacks._context import AttackContext, Attacked
 from crossattack.attacks._drafts import Search
 from crossattack.attacks._edits import EVERY, Actions, Edits, Least, Rules, Tried, Width, rules_for
@@ -16,7 +16,7 @@ from crossattack.attacks._fields import AnObjective, Norm, Radius, Steps
 from crossattack.attacks._gradient import Strides, moved
 from crossattack.attacks._moves import Moves
 from crossattack.attacks._verdict import verdict
-from crossattack.attacks._wording import LossOf, losses, reworded, unasked
+from crossattack.attacks._wording import LossOf, losses, reworded
 from crossattack.encoding import encode_images, encode_texts
 from crossattack.objectives import Loss, agreement
 from crossattack.objectives.triplet import TRIPLET
@@ -86,8 +86,7 @@ class Joint:
             return encode_texts(eyes.encoder, items.values, device=context.device).to(context.device)
 
         of_text, of_picture = losses(self.objective, eyes.look(words)), self.objective.of(eyes.look(pictures))
-        alpha = self.eps / 4 if self.alpha is None else self.alpha
-        stride = Strides(norm=self.norm, eps=self.eps, alpha=alpha, steps=self.steps, text_eps=0.0, text_alpha=0.0)
+        stride = Strides(norm=self.norm, eps=self.eps, alpha=self.alpha, steps=self.steps, text_eps=0.0, text_alpha=0.0)
         moves = Moves(start="uniform" if self.objective.flat_start else "clean")
         search = Search(self.edits, self.width, self.tried)
         clean_text, from_pictures = texts(words), [images(pictures)]

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
-import torch
 from pydantic import Field
 
 from crossattack.attacks import Family, Needs, Perturb
@@ -11,7 +10,7 @@ from crossattack.attacks._context import AttackContext
 from crossattack.attacks._fields import Cell, Norm, Queries, Radius
 from crossattack.attacks._likeness import Distance
 from crossattack.attacks._probing import Probing, Subject, Until, probing
-from crossattack.attacks._slopes import estimated_slope, way
+from crossattack.attacks._slopes import slope_between
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +53,5 @@ class Nes:
         point, alpha = subject.start(self.start), self.eps / 4 if self.alpha is None else self.alpha
         while True:
             draws = self.sigma * subject.normal(self.samples // 2, self.cell)
-            here, up, down = (subject.inside(each) for each in (point, point + draws, point - draws))
-            scores = yield torch.cat([here, up, down])
-            above, below = scores[1:].chunk(2)
-            slope = estimated_slope((above - below) / 2, way(down, up) / 2)
+            slope = yield from slope_between(subject, point, draws)
             point = subject.ball.project(point + alpha * subject.ball.downhill(slope))

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import torch
 
-from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Status, Words
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Words, unasked
 from crossattack.attacks._bags import as_bags
 from crossattack.attacks._balls import ball_of_pictures, to_bytes
 from crossattack.attacks._context import AttackContext
@@ -44,23 +44,22 @@ class Noise:
             rules = rules_for(context.texts, actions=self.actions, least=self.least, synonyms=self.synonyms)
 
         def perturb(items: Items) -> Perturbed:
-            status = (Status.UNVERIFIED,) * len(items.ids)
             if isinstance(items, Pictures):
                 ball = ball_of_pictures(items.values.float() / 255, self.eps, self.norm)
                 signs = torch.stack([self._signs(context, items.values.shape[1:], "image", i) for i in items.ids])
                 found = ball.project(ball.clean + ball.eps * ball.downhill(-signs.float()))
-                return Perturbed(Pictures(items.ids, to_bytes(found, ball)), status)
+                return unasked(Pictures(items.ids, to_bytes(found, ball)))
             if self.edits is not None:
                 assert not isinstance(items.values, Bags), "texts as people send them"
                 generators = [context.streams.torch("noise", "edits", item) for item in items.ids]
                 texts = [at_random(text, rules, self.edits, own) for text, own in zip(items.values, generators, strict=True)]
-                return Perturbed(Words(items.ids, tuple(texts)), status)
+                return unasked(Words(items.ids, tuple(texts)))
             clean = as_bags(items.values, vocabulary)
             known = len(vocabulary)
             signs = torch.stack([self._signs(context, torch.Size([known]), "text", i) for i in items.ids])
             moved = (clean.weights[:, :known] + self.text_eps * signs).clamp(0, 1)
             bags = Bags(clean.words, torch.cat([moved, clean.weights[:, known:]], dim=1))
-            return Perturbed(type(items)(items.ids, bags), status, realisable=False)
+            return unasked(Words(items.ids, bags), realisable=False)
 
         return perturb
 

@@ -11,7 +11,7 @@ from crossattack.attacks._context import AttackContext
 from crossattack.attacks._fields import Cell, Norm, Queries, Radius
 from crossattack.attacks._likeness import Distance
 from crossattack.attacks._probing import Probing, Subject, Until, probing
-from crossattack.attacks._slopes import estimated_slope, way
+from crossattack.attacks._slopes import slope_between
 
 DECAY, SQUARE_DECAY = 0.9, 0.999  # of Adam's two means
 
@@ -61,11 +61,8 @@ class Spsa:
         mean, square, step = torch.zeros_like(point), torch.zeros_like(point), 0
         while True:
             draws = self.delta * subject.signs(self.samples // 2, self.cell)
-            here, up, down = (subject.inside(each) for each in (point, point + draws, point - draws))
-            scores = yield torch.cat([here, up, down])
-            above, below = scores[1:].chunk(2)
-            slope, step = estimated_slope((above - below) / 2, way(down, up) / 2), step + 1
-            ahead = subject.ball.downhill(slope)
+            slope = yield from slope_between(subject, point, draws)
+            step, ahead = step + 1, subject.ball.downhill(slope)
             if self.optimiser == "adam":
                 mean, square = DECAY * mean + (1 - DECAY) * slope, SQUARE_DECAY * square + (1 - SQUARE_DECAY) * slope.square()
                 ahead = -(mean / (1 - DECAY**step)) / ((square / (1 - SQUARE_DECAY**step)).sqrt() + 1e-8)

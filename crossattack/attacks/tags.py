@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, unasked
 from crossattack.attacks._asking import allowance, asked_edits
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._drafts import Search
@@ -13,7 +13,7 @@ from crossattack.attacks._edits import EVERY, Actions, Edits, Least, Tried, Widt
 from crossattack.attacks._eyes import open_eyes
 from crossattack.attacks._fields import AnObjective
 from crossattack.attacks._verdict import verdict
-from crossattack.attacks._wording import losses, reworded, unasked
+from crossattack.attacks._wording import losses, reworded
 from crossattack.errors import UsageError
 from crossattack.objectives.triplet import TRIPLET
 

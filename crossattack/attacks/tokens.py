@@ -3,14 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures
+from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, unasked
 from crossattack.attacks._context import AttackContext, OpenEncoder
 from crossattack.attacks._drafts import Search, Slopes
 from crossattack.attacks._edits import Action, Edits, Least, Tried, Width, rules_for
 from crossattack.attacks._eyes import open_eyes
 from crossattack.attacks._fields import AnObjective
 from crossattack.attacks._verdict import verdict
-from crossattack.attacks._wording import losses, reworded, unasked
+from crossattack.attacks._wording import losses, reworded
 from crossattack.attacks._worth import VectorEncoder, vector_slopes
 from crossattack.errors import UsageError
 from crossattack.objectives import Loss

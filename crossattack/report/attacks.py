@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from crossattack.evaluation import DIRECTIONS
 from crossattack.registry import ATTACKS
 from crossattack.report._rows import NONE, number
 
 HEADER = ("attack", "family", "needs", "paper", "queries", "seconds", "pictures: mAP", "recovered", "texts: mAP", "recovered")
-DIRECTIONS = {"images": "image_to_text", "texts": "text_to_image"}  # by what an attack changes
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _row(name: str, one: Mapping[str, Any] | None) -> tuple[str, ...]:
     changed = ATTACKS.load(name).needs.changes
     cells = [
         cell
-        for modality, direction in DIRECTIONS.items()
+        for direction, modality in DIRECTIONS.items()
         for cell in (_measured(one["directions"][direction]) if modality in changed else (NONE, NONE))
     ]
     return (*said, f"{one['spent']:,}", number(one["seconds"], 0), *cells)

@@ -60,11 +60,6 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._http.close()
 
-    @property
-    def has_token(self) -> bool:
-        """Whether requests carry a token."""
-        return bool(self._token)
-
     def ask(self, method: str, path: str, **content: Any) -> Any:
         """One attempt: the JSON of a good reply, `Transient` where another attempt is worth it, `TargetError` where none is."""
         headers, body = self._good(method, path, **content)
