@@ -148,6 +148,16 @@ def test_pairs_written_are_pairs_read(few: Pairs, tmp_path: Path) -> None:
         assert digest(read) == digest(pairs)
 
 
+def test_pictures_alone_with_marks_are_written_and_read(few: Pairs, tmp_path: Path) -> None:
+    alone = replace(few, texts=(), junk=few.labels.flip(0))
+    write_pairs(tmp_path / "alone.h5", alone)
+    again = read_pairs(tmp_path / "alone.h5").take(torch.tensor([4, 0]))
+    assert (len(again), again.texts) == (2, ())
+    assert again.junk is not None
+    assert torch.equal(again.junk, few.labels.flip(0)[[4, 0]])
+    assert len({digest(pairs) for pairs in (few, alone, replace(alone, junk=None))}) == 3
+
+
 def test_the_digest_sees_every_field(few: Pairs) -> None:
     changed = [
         replace(few, images=few.images.clone().index_fill_(0, torch.tensor([5]), 0)),

@@ -26,10 +26,13 @@ class Credit:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pictures with their texts: item i is `images[i]`, `texts[i]`, `labels[i]`.
+    """Pictures with their texts: item i is `images[i]`, `texts[i]`, `labels[i]`; of pictures alone, `texts` is empty.
 
     Two items are relevant to each other when they share at least one label. `groups[i]` is what an item depicts (the
-    concept, the scene): sampling, splitting and bootstrapping treat the items of one group as one.
+    concept, the scene, the person): sampling, splitting and bootstrapping treat the items of one group as one.
+
+    junk: marks, where a picture can be neither right nor wrong for some query: a database item is taken out of the ranking
+    of each query with which it shares a mark (the same person on the same camera, a view too poor to tell).
     """
 
     images: UInt8[Tensor, "items channel height width"]
@@ -38,30 +41,32 @@ class Pairs:
     groups: Int64[Tensor, " items"]
     label_names: tuple[str, ...]
     credits: tuple[Credit, ...] = ()  # one an item, or none at all
+    junk: Bool[Tensor, "items marks"] | None = None
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.images)
 
     def take(self, items: Int64[Tensor, " taken"]) -> "Pairs":
         """The pairs at these positions, in this order."""
         chosen = items.tolist()
         return Pairs(
             self.images[items],
-            tuple(self.texts[i] for i in chosen),
+            tuple(self.texts[i] for i in chosen) if self.texts else (),
             self.labels[items],
             self.groups[items],
             self.label_names,
             tuple(self.credits[i] for i in chosen) if self.credits else (),
+            None if self.junk is None else self.junk[items],
         )
 
 
 @dataclass(frozen=True)
 class Split:
-    """Positions of the pairs in each role. Train is part of the database (as in DCMH); all else is disjoint.
+    """Positions of the pairs in each role. All are disjoint, but that train may be part of the database (as in DCMH).
 
     query      pictures and texts that are attacked
     database   what the target's owner searches in
-    train      the part of the database that the target learns from
+    train      what the target learns from: part of the database, or of other people and things altogether
     attacker   the attacker's own pairs
     held_back  pairs like the attacker's on which the referee measures the surrogate, never queried by the attacker
     """

@@ -17,7 +17,7 @@ from crossattack.datasets import Credit, Pairs
 from crossattack.errors import DataError
 
 MOST_BYTES = 16 * 2**30  # of one array: a damaged header must not ask for all memory
-ARRAYS = {"images": (np.uint8, 4), "labels": (np.bool_, 2), "groups": (np.int64, 1), "words": (np.uint8, 1)}
+ARRAYS = {"images": (np.uint8, 4), "labels": (np.bool_, 2), "groups": (np.int64, 1), "words": (np.uint8, 1), "junk": (np.bool_, 2)}
 
 
 def write_pairs(path: Path, pairs: Pairs) -> None:
@@ -37,7 +37,7 @@ def read_pairs(path: Path) -> Pairs:
     """Read them back; `DataError` where the file is not whole."""
     try:
         with h5py.File(path, "r") as file:
-            arrays = {name: read_array(file, name) for name in ARRAYS}
+            arrays = {name: read_array(file, name) for name in ARRAYS if name != "junk" or name in file}
             expected = file.attrs["sha256"]
         notes = json.loads(arrays["words"].tobytes())
         credits = [Credit(*credit) for credit in notes["credits"]]
@@ -48,6 +48,7 @@ def read_pairs(path: Path) -> Pairs:
             torch.from_numpy(arrays["groups"]),
             tuple(notes["label_names"]),
             tuple(credits[number] for number in notes["credit_of"]),
+            torch.from_numpy(arrays["junk"]) if "junk" in arrays else None,
         )
     except (OSError, KeyError, ValueError, TypeError, RuntimeError, IndexError) as error:
         raise DataError(f"{path.name}: a whole file of pairs wanted, a damaged one got ({error}); delete it to build it again.") from error
@@ -66,7 +67,7 @@ def digest(pairs: Pairs) -> str:
 
 
 def arrays_of(pairs: Pairs) -> dict[str, np.ndarray]:
-    """The pairs as four arrays; everything that is words goes into one, as JSON."""
+    """The pairs as four arrays, five where there is junk; everything that is words goes into one, as JSON."""
     credits = list(dict.fromkeys(pairs.credits))
     numbers = {credit: number for number, credit in enumerate(credits)}
     notes = {
@@ -76,7 +77,8 @@ def arrays_of(pairs: Pairs) -> dict[str, np.ndarray]:
         "credit_of": [numbers[credit] for credit in pairs.credits],
     }
     words = np.frombuffer(json.dumps(notes).encode(), np.uint8)
-    return {"images": pairs.images.numpy(), "labels": pairs.labels.numpy(), "groups": pairs.groups.numpy().astype("<i8"), "words": words}
+    arrays = {"images": pairs.images.numpy(), "labels": pairs.labels.numpy(), "groups": pairs.groups.numpy().astype("<i8"), "words": words}
+    return arrays if pairs.junk is None else {**arrays, "junk": pairs.junk.numpy()}
 
 
 def plain(text: str | Sequence[str]) -> str | list[str]:
