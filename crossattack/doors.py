@@ -57,7 +57,7 @@ class Doors:
         if self.visit is not None or self.index is None:
             return None
         labels = self.roles.database.labels, self.roles.query.labels, self.roles.own.labels
-        return replace(context, white_box=WhiteBox(self.target, self.index.images, self.index.texts, *labels))
+        return replace(context, white_box=WhiteBox(self.target, self.index.images, self.index.texts, *labels, self.target.similarity))
 
 
 @contextmanager

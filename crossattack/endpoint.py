@@ -22,6 +22,15 @@ from surrogates.texts import Texts
 Images: TypeAlias = UInt8[Tensor, "items 3 height width"]
 
 
+class Similarity(Enum):
+    """How a target compares what it makes of two items."""
+
+    HAMMING = "hamming"
+    COSINE = "cosine"
+    EUCLIDEAN = "euclidean"
+    SCORES = "scores"
+
+
 class Reveals(Enum):
     """What an answer shows. `Reveals("codes").sentence` says it to a person."""
 

@@ -13,6 +13,7 @@ from crossattack.attacks._answers import Answers, CodeAnswers, ListAnswers
 from crossattack.attacks._surrogate import Lesson, Surrogate, SurrogateRecipe, fit_surrogate, triplets
 from crossattack.codes import Codes
 from crossattack.encoding import Encoder
+from crossattack.endpoint import Similarity
 from crossattack.errors import BudgetRefused, UsageError
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.ledger import Modality
@@ -46,6 +47,7 @@ class WhiteBox:
     database_labels: Bool[Tensor, "items labels"]
     query_labels: Bool[Tensor, "attacked labels"]  # of the attacked items, by their ids
     own_labels: Bool[Tensor, "pairs labels"]  # of the attacker's own pairs
+    similarity: Similarity = Similarity.HAMMING  # how the target compares what its encoder makes
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from crossattack.attacks._context import AttackContext, OpenEncoder, WhiteBox
 from crossattack.attacks._surrogate import Surrogate
 from crossattack.codes import harden
 from crossattack.encoding import encode, take_texts
+from crossattack.endpoint import Similarity
 from crossattack.ledger import Modality
 from crossattack.objectives import Known, View
 from crossattack.oracle import FINDS
@@ -27,10 +28,11 @@ AMONG = 0.02  # share of known items that counts as near, and as far, where no l
 
 @dataclass(frozen=True)
 class Eyes:
-    """A network with its weights frozen, and `look`, which says what is known of some items."""
+    """A network with its weights frozen, `look`, which says what is known of some items, and how its outputs compare."""
 
     encoder: OpenEncoder
     look: Callable[[Items], View]
+    similarity: Similarity = Similarity.HAMMING
 
 
 def open_eyes(context: AttackContext, *, reserve: int = 0, among: float = AMONG, asked: bool = False) -> Eyes:
@@ -41,7 +43,7 @@ def open_eyes(context: AttackContext, *, reserve: int = 0, among: float = AMONG,
     """
     if context.white_box is not None:
         box = context.white_box
-        return Eyes(box.encoder, lambda items: _labelled(context, box, items))
+        return Eyes(box.encoder, lambda items: _labelled(context, box, items), box.similarity)
     surrogate = context.surrogate(reserve=reserve)
     return Eyes(surrogate.network.requires_grad_(False), lambda items: _answered(context, surrogate, items, among, asked))
 

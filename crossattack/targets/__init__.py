@@ -5,22 +5,13 @@ pictures come in [0, 1], texts as people send them. A file of this folder is a f
 `load(train, *, device, progress) -> Target`.
 """
 
-from enum import Enum
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
 
+from crossattack.endpoint import Similarity as Similarity
 from surrogates.texts import Texts
-
-
-class Similarity(Enum):
-    """How a target compares what it makes of two items."""
-
-    HAMMING = "hamming"
-    COSINE = "cosine"
-    EUCLIDEAN = "euclidean"
-    SCORES = "scores"
 
 
 @runtime_checkable
