@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from crossattack._machine import settle
 from crossattack.attacks import Pictures
 from crossattack.attacks._gradient import moved
 from crossattack.attacks.mi_fgsm import MiFgsm
@@ -83,6 +84,7 @@ def contenders(pixels: int, batch: int, steps: int) -> dict[str, Callable[[], ob
 
 def main(pixels: int, batch: int, steps: int, rounds: int) -> dict[str, Any]:
     """Seconds and ratios of one run."""
+    settle()
     load, who = os.getloadavg()[0], contenders(pixels, batch, steps)
     who["bare passes"]()  # what is only done once
     seconds: dict[str, list[float]] = {name: [] for name in who}

@@ -7,7 +7,6 @@ Exit codes: 0 done, 1 anything else, 2 bad usage, 3 budget refused, 130 interrup
 """
 
 import json
-import os
 import sys
 from collections.abc import Sequence
 from enum import Enum
@@ -17,6 +16,7 @@ from typing import Annotated
 import typer
 
 from crossattack._cli_output import stdout_or_a_line
+from crossattack._machine import settle
 from crossattack.errors import CrossattackError, Interrupted
 
 app = typer.Typer(
@@ -269,7 +269,7 @@ def ledger_show(run: RunFolder, runs: Runs = Path("runs"), as_json: AsJson = Fal
 
 def main(arguments: Sequence[str] | None = None, called: str = "crossattack") -> int:
     """Run a command; its exit code."""
-    os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # before torch: threads that wait spin briefly, then sleep (decision 006)
+    settle()
     try:
         with stdout_or_a_line():
             code = typer.main.get_command(app).main(arguments, prog_name=called, standalone_mode=False) or 0

@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from crossattack._machine import settle
+
 LEAVE = "allowed:"
 assert "torch" not in sys.modules, "the wait policy is read when torch is loaded"
-os.environ.setdefault("GOMP_SPINCOUNT", "3000")  # as the command line does
+settle()  # as the command line does
 
 
 def failed_for_skipping(report: Any) -> Any:
