@@ -26,7 +26,7 @@ class Check:
 def run_checks(results: dict[str, Any], groups: Int64[Tensor, " items"], split: Split) -> list[Check]:
     """All checks that part of a run can answer, in the order a reader would ask."""
     measured = [*_budget(results["budget"]), *_service(results), *_inside(results), *_strength(results)]
-    return [*measured, *_leaks(groups, split), *_nulls(results)]
+    return [*measured, *_leaks(groups, split, found_again=list(results["directions"]) == ["image_to_image"]), *_nulls(results)]
 
 
 def _budget(bill: dict[str, Any]) -> Iterator[Check]:
@@ -63,7 +63,7 @@ def _strength(results: dict[str, Any]) -> Iterator[Check]:
         yield Check(f"{direction}: the attack does something", lost["attacked"] > TOLERANCE, losses)
         yield Check(f"{direction}: noise does far less than the attack", lost["noise"] <= max(lost["attacked"], TOLERANCE) / 2, losses)
         if "clean" not in found["metrics"]["code_entropy"]:
-            continue  # nobody sees codes
+            continue  # there are no codes, or nobody sees them
         entropy = found["metrics"]["code_entropy"]["clean"]
         yield Check(f"{direction}: clean codes use their bits", entropy > 0.5, f"mean entropy of a bit {entropy:.2f} of 1")
 
@@ -101,11 +101,19 @@ def _lists(results: dict[str, Any]) -> Iterator[Check]:
     yield Check("codes of the target", None, detail)
 
 
-def _leaks(groups: Int64[Tensor, " items"], split: Split) -> Iterator[Check]:
+def _leaks(groups: Int64[Tensor, " items"], split: Split, found_again: bool) -> Iterator[Check]:
+    """The attacker's pairs are of nothing that is attacked or searched, and no item has two of these roles.
+
+    found_again: pictures are to find the same person or thing, so queries and database share what they depict.
+    """
     roles = {role: getattr(split, role) for role in ("query", "database", "attacker", "held_back")}
     shared = [f"{one} and {other}" for one, other in combinations(roles, 2) if torch.isin(groups[roles[one]], groups[roles[other]]).any()]
-    detail = f"shared by {', '.join(shared)}" if shared else "query, database, attacker and held-back pairs share no group"
-    yield Check("no group in two roles", not shared, detail)
+    detail = "query, database, attacker and held-back pairs share no group"
+    if found_again:
+        shared = [pair for pair in shared if pair != "query and database"]
+        shared += ["query and database, which have pictures in common"] if torch.isin(split.query, split.database).any() else []
+        detail = "attacker's and held-back pictures share no group with each other, queries or database; no query is in the database"
+    yield Check("no group in two roles", not shared, f"shared by {', '.join(shared)}" if shared else detail)
 
 
 def _nulls(results: dict[str, Any]) -> Iterator[Check]:
@@ -123,5 +131,5 @@ def _nulls(results: dict[str, Any]) -> Iterator[Check]:
         elif found["recovered_ci95"] is None:
             detail = "the ceiling does no damage in some resample, or there is one group: no interval"
             yield Check(f"{direction}: interval of recovered", None, detail)
-    if not results["distortion"]["texts"]["realisable"]:
+    if not results["distortion"].get("texts", {}).get("realisable", True):
         yield Check("texts can be typed", None, "an additive change of a bag of words is feature space: nobody can send it to a service")

@@ -16,7 +16,7 @@ from crossattack.attacks import AttackContext, WhiteBox
 from crossattack.catalogue import Catalogue
 from crossattack.config import RunConfig
 from crossattack.datasets import Pairs
-from crossattack.endpoint import Endpoint
+from crossattack.endpoint import Endpoint, Similarity
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.index import Index, build_index
 from crossattack.ledger import Ledger, Modality
@@ -80,10 +80,11 @@ def open_doors(
     else:
         with clock("database"):
             index = build_index(target, roles.database, device=device, progress=progress)
-        catalogue = Catalogue(roles.database.images, roles.database.texts, index.images, index.texts)
+        catalogue = None if index.texts is None else Catalogue(roles.database.images, roles.database.texts, index.images, index.texts)
         reveals = Reveals[config.oracle.reveals.upper()]
         endpoint = LocalEndpoint(target, reveals, device=device, catalogue=catalogue, top_k=config.oracle.shown)
-        oracle, referee = _open(config, ledger, endpoint, LocalEndpoint(target, device=device))  # the owner sees codes
+        shown = Reveals.CODES if target.similarity is Similarity.HAMMING else Reveals.FEATURES  # the owner sees what is compared
+        oracle, referee = _open(config, ledger, endpoint, LocalEndpoint(target, shown, device=device))
         yield Doors(oracle, referee, index, target, roles, None)
 
 

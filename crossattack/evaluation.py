@@ -5,42 +5,37 @@ what lies in the run's folder, so that it can be computed again without a query.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float64, Int8, Int32, Int64
+from jaxtyping import Bool, Float64, Shaped
 from numpy import ndarray
 from torch import Tensor
 
 from crossattack.attacks import Pictures, Status
 from crossattack.attacks._answers import CodeAnswers
-from crossattack.attacks._surrogate import Surrogate
-from crossattack.codes import Codes, harden, nearest_ids
+from crossattack.attacks._surrogate import FeatureSurrogate, Surrogate
+from crossattack.codes import Codes, harden
 from crossattack.datasets import Pairs
 from crossattack.encoding import encode
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.index import Index
 from crossattack.ledger import Modality
-from crossattack.metrics.hashing import bit_agreement, code_entropy, opposite_codes, rank_agreement
-from crossattack.metrics.ranking import (
-    average_precision,
-    expected_places,
-    levels,
-    listed_average_precision,
-    precision_at_recalls,
-    random_average_precision,
-    share_a_label,
-)
+from crossattack.metrics.features import Measure
+from crossattack.metrics.hashing import bit_agreement, rank_agreement
+from crossattack.metrics.ranking import random_average_precision, share_a_label
 from crossattack.metrics.statistics import bootstrap_mean, bootstrap_recovered, recovered
 from crossattack.oracle import FINDS, Referee, Reveals
 from crossattack.perturbing import CONDITIONS, Condition
 from crossattack.progress import Progress
+from crossattack.rankings import Judged, Lists, Ranking, Similar
 from crossattack.streams import Streams
 from surrogates.texts import Bags
 
-DIRECTIONS: dict[str, Modality] = {"image_to_text": "images", "text_to_image": "texts"}  # and the modality of the queries
+DIRECTIONS: dict[str, Modality] = {"image_to_text": "images", "text_to_image": "texts", "image_to_image": "images"}  # of the queries
+ALONE = ("image_to_image",)  # directions of pictures without texts
 
 
 @dataclass(frozen=True)
@@ -54,77 +49,6 @@ class Goal:
     chosen: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Ranking:
-    """One direction: codes of the queries by condition, and what they are ranked against.
-
-    wanted: what a targeted attack wants each query to find. chosen: ids that an attack promotes or demotes.
-    keys: fingerprints of the database where a service was asked for it.
-    """
-
-    queries: dict[str, Int8[Tensor, "queries bits"]]
-    database: Int8[Tensor, "items bits"]
-    relevant: Bool[ndarray, "queries items"]
-    groups: Int64[ndarray, " queries"]
-    wanted: Bool[ndarray, "queries items"] | None = None
-    chosen: tuple[int, ...] = ()
-    keys: list[bytes] = field(default_factory=list)
-
-    @property
-    def items(self) -> int:
-        """Of the database."""
-        return len(self.database)
-
-    def scores(self, relevant: Bool[ndarray, "queries items"]) -> dict[str, Float64[ndarray, " queries"]]:
-        """Average precision by condition, in expectation over the orders of ties."""
-        return {name: average_precision(codes, self.database, relevant) for name, codes in self.queries.items()}
-
-    def curves(self) -> dict[str, list[float] | None]:
-        """Mean precision at recalls of 0.1, 0.2, ... 1 by condition, over the queries to which something is relevant."""
-        counted = {name: levels(codes, self.database, self.relevant) for name, codes in self.queries.items()}
-        some = self.relevant.any(axis=1)
-        return {name: precision_at_recalls(one)[some].mean(0).tolist() if some.any() else None for name, one in counted.items()}
-
-    def places(self) -> dict[str, Float64[ndarray, " queries"]]:
-        """Mean place of the chosen items by condition, the first being 1, in expectation over the orders of ties."""
-        return {name: expected_places(codes, self.database, self.chosen).mean(1) for name, codes in self.queries.items()}
-
-    def top(self, name: str, count: int) -> Int32[ndarray, "queries top"]:
-        """Ids of the nearest, in the target's own order of ties."""
-        return nearest_ids(self.queries[name], self.database, min(count, self.items))
-
-
-@dataclass(frozen=True)
-class Lists:
-    """One direction of a service that shows lists and no codes: ids by condition, out of so many items."""
-
-    queries: dict[str, Int32[Tensor, "queries top_k"]]
-    items: int
-    relevant: Bool[ndarray, "queries items"]
-    groups: Int64[ndarray, " queries"]
-    wanted: Bool[ndarray, "queries items"] | None = None
-    chosen: tuple[int, ...] = ()
-
-    def scores(self, relevant: Bool[ndarray, "queries items"]) -> dict[str, Float64[ndarray, " queries"]]:
-        """Average precision by condition in the service's own order, where its lists hold the whole database."""
-        return {name: listed_average_precision(ids, relevant) for name, ids in self._whole().items()}
-
-    def places(self) -> dict[str, Float64[ndarray, " queries"]]:
-        """Mean place of the chosen items by condition, the first being 1, where lists hold the whole database."""
-        chosen = np.array(self.chosen)
-        return {name: 1 + np.argsort(ids, axis=1)[:, chosen].mean(1) for name, ids in self._whole().items()}
-
-    def _whole(self) -> dict[str, Int32[ndarray, "queries items"]]:
-        return {name: ids.numpy() for name, ids in self.queries.items() if ids.shape[1] == self.items}
-
-    def top(self, name: str, count: int) -> Int32[ndarray, "queries top"]:
-        """The heads of the lists."""
-        return self.queries[name][:, :count].numpy()
-
-
-Judged: TypeAlias = Ranking | Lists
-
-
 def judge(
     referee: Referee,
     conditions: Mapping[str, Condition],
@@ -134,11 +58,17 @@ def judge(
     goal: Goal,
     progress: Progress,
 ) -> dict[str, Judged]:
-    """Codes of every condition's items on the referee's bill, beside the database of each direction; lists without an index."""
-    relevant = share_a_label(query.labels, database.labels)
+    """Answers to every condition's items on the referee's bill, beside the database of each direction.
+
+    Codes or features, as the target compares them; lists where there is no index.
+    """
+    relevant, junk = share_a_label(query.labels, database.labels), None
+    if query.junk is not None and database.junk is not None:
+        junk = share_a_label(query.junk, database.junk)
+    directions = {name: modality for name, modality in DIRECTIONS.items() if (name in ALONE) != bool(query.texts)}
     rankings = dict[str, Judged]()
-    with progress.stage("judging", len(DIRECTIONS) * len(conditions) * len(query)) as tick:
-        for direction, modality in DIRECTIONS.items():
+    with progress.stage("judging", len(directions) * len(conditions) * len(query)) as tick:
+        for direction, modality in directions.items():
             codes = {}
             for name, condition in conditions.items():
                 items = condition[modality].items
@@ -148,16 +78,21 @@ def judge(
                     answer = referee.query_images(items.values, phase=name)
                 else:
                     answer = referee.query_texts(items.values, phase=name)
-                codes[name] = answer.codes if index else answer.ids
+                codes[name] = answer.values
                 tick(len(query), f"{direction}, {name}")
             groups = query.groups.numpy()
             wanted = share_a_label(goal.labels[modality], database.labels) if modality in goal.labels else None
-            if index:
+            if index is None:
+                rankings[direction] = Lists(codes, len(database), relevant, groups, wanted, goal.chosen)
+            elif direction in ALONE:
+                rankings[direction] = Similar(
+                    codes, index.images, relevant, groups, cast(Measure, index.similarity.value), junk, wanted, goal.chosen
+                )
+            else:
                 known = index.texts if modality == "images" else index.images
+                assert known is not None, "the database of a data set with texts has texts"
                 keys = index.keys.get(FINDS[modality], [])
                 rankings[direction] = Ranking(codes, known, relevant, groups, wanted, goal.chosen, keys)
-            else:
-                rankings[direction] = Lists(codes, len(database), relevant, groups, wanted, goal.chosen)
     return rankings
 
 
@@ -172,22 +107,20 @@ def measure(
 
 
 def _measure(ranking: Judged, status: tuple[Status, ...], streams: Streams, resamples: int) -> dict[str, Any]:
-    counts = ranking.relevant.sum(axis=1).astype(np.int64)
-    scored = counts > 0  # a query to which nothing is relevant has no average precision in any condition
+    counted = ranking.counted
+    scored = counted.right > 0  # a query to which nothing is relevant has no average precision in any condition
     groups, any_scored = ranking.groups[scored], bool(scored.any())
     scores = {name: values[scored] for name, values in ranking.scores(ranking.relevant).items()}
-    scores["floor"] = random_average_precision(counts, ranking.items)[scored]
+    scores["floor"] = random_average_precision(counted.right, counted.items)[scored]
     unknown = np.full(int(scored.sum()), np.nan)  # what could not be asked, or has no white box
-    if isinstance(ranking, Ranking):
-        opposite = opposite_codes(ranking.database, ranking.relevant)
-        scores["opposite_code"] = average_precision(opposite, ranking.database, ranking.relevant)[scored]
+    if (best := ranking.best()) is not None:
+        scores["opposite_code"] = best[scored]
     scores = {name: scores.get(name, unknown) for name in (*CONDITIONS, "floor", "opposite_code")}
     triple = (scores["clean"], scores["attacked"], scores["ceiling"])
-    asked = "attacked" in ranking.queries
-    flipped = (ranking.queries["clean"] != ranking.queries["attacked"]).double().mean(1) if asked and isinstance(ranking, Ranking) else None
+    flipped = ranking.flipped()
     known = {name: any_scored and values is not unknown for name, values in scores.items()}
     return {
-        "attacked_items": len(counts),
+        "attacked_items": len(scored),
         "map": {name: float(values.mean()) if known[name] else None for name, values in scores.items()},
         "map_ci95": {name: bootstrap_mean(values, groups, streams.numpy("bootstrap"), resamples) for name, values in scores.items()},
         "recovered": recovered(*triple),
@@ -202,13 +135,14 @@ def _measure(ranking: Judged, status: tuple[Status, ...], streams: Streams, resa
         "status": {kind.name.lower(): sum(each is kind for each in status) for kind in Status},
         "metrics": {
             "bits_flipped": None if flipped is None else float(flipped.mean()),
-            "quarter_flipped": None if flipped is None else float((flipped >= 0.25).double().mean()),
-            "top10_gone": _top_gone(ranking) if asked else None,
-            "code_entropy": {name: code_entropy(codes) for name, codes in ranking.queries.items()} if isinstance(ranking, Ranking) else {},
+            "quarter_flipped": None if flipped is None else float((flipped >= 0.25).mean()),
+            "top10_gone": _top_gone(ranking) if "attacked" in ranking.queries else None,
             "queries_without_relevant": int((~scored).sum()),
-            "pr_curve": ranking.curves() if isinstance(ranking, Ranking) else {},
             "t_map": None if ranking.wanted is None else _means(ranking.scores(ranking.wanted)),
             "chosen_place": _means(ranking.places()) if ranking.chosen else None,
+            "code_entropy": {},
+            "pr_curve": {},
+            **ranking.told(),
         },
     }
 
@@ -242,15 +176,17 @@ class Compared:
     aligned: bool
     image_tower: str
     text_tower: str
-    ours: dict[Modality, Int8[Tensor, "pairs bits"]]
-    theirs: dict[Modality, Int8[Tensor, "pairs other_bits"]]
+    ours: dict[Modality, Shaped[Tensor, "pairs bits"]]  # or features
+    theirs: dict[Modality, Shaped[Tensor, "pairs other_bits"]]
     keys: dict[Modality, list[bytes]]
 
 
-def compare(referee: Referee, made: Mapping[str, Surrogate], held_back: Pairs, device: str) -> dict[str, Compared]:
+def compare(referee: Referee, made: Mapping[str, Surrogate | FeatureSurrogate], held_back: Pairs, device: str) -> dict[str, Compared]:
     """Each surrogate's codes of pairs that neither it nor the target learned from, and the target's on the referee's bill."""
-    if not made:
+    if not made or not len(held_back):
         return {}
+    if not held_back.texts:
+        return _compare_features(referee, made, held_back, device)
     theirs, keys = dict[Modality, Codes](), dict[Modality, list[bytes]]()
     if referee.reveals is Reveals.CODES:
         theirs["images"] = referee.query_images(held_back.images, phase="agreement").codes
@@ -258,11 +194,26 @@ def compare(referee: Referee, made: Mapping[str, Surrogate], held_back: Pairs, d
         keys = {"images": fingerprint_images(held_back.images), "texts": fingerprint_texts(held_back.texts)}
     found = {}
     for name, surrogate in made.items():
+        assert isinstance(surrogate, Surrogate), "of a target with texts"
         network = surrogate.network
         sides: tuple[tuple[Modality, Any], ...] = (("images", held_back.images), ("texts", held_back.texts))
         ours: dict[Modality, Codes] = {modality: harden(encode(network, modality, items, device=device)) for modality, items in sides}
         aligned = isinstance(surrogate.answers, CodeAnswers)
         found[name] = Compared(aligned, network.settings["image_tower"], network.settings["text_tower"], ours, theirs, keys)
+    return found
+
+
+def _compare_features(
+    referee: Referee, made: Mapping[str, Surrogate | FeatureSurrogate], held_back: Pairs, device: str
+) -> dict[str, Compared]:
+    """The same of a target of features."""
+    theirs = referee.query_images(held_back.images, phase="agreement").features
+    keys = fingerprint_images(held_back.images)
+    found = {}
+    for name, surrogate in made.items():
+        ours = encode(surrogate.network, "images", held_back.images, device=device)
+        tower = surrogate.network.settings["image_tower"]
+        found[name] = Compared(False, tower, "", {"images": ours}, {"images": theirs}, {"images": keys})
     return found
 
 
@@ -273,8 +224,10 @@ def agreement(compared: Mapping[str, Compared]) -> list[dict[str, Any]]:
     """
     found = []
     for name, one in compared.items():
-        known, bits = list[float](), None
-        if one.theirs:
+        known, bits, cosine = list[float](), None, None
+        if one.theirs and "texts" not in one.theirs:
+            cosine = float(torch.nn.functional.cosine_similarity(one.ours["images"], one.theirs["images"]).mean())
+        elif one.theirs:
             (images, texts), (their_images, their_texts) = one.ours.values(), one.theirs.values()
             ranks = [rank_agreement(images, texts, their_images, their_texts), rank_agreement(texts, images, their_texts, their_images)]
             known = [rank for rank in ranks if rank is not None]
@@ -283,7 +236,8 @@ def agreement(compared: Mapping[str, Compared]) -> list[dict[str, Any]]:
             {
                 "name": name,
                 "image_tower": one.image_tower,
-                "text_tower": one.text_tower,
+                "text_tower": one.text_tower or None,
+                "feature_agreement": cosine,
                 "bit_agreement": bits,
                 "rank_agreement": sum(known) / len(known) if known else None,
             }

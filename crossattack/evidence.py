@@ -20,9 +20,10 @@ from crossattack.cache import whole_file
 from crossattack.config import RunConfig, load_config
 from crossattack.datasets import Split
 from crossattack.errors import UsageError
-from crossattack.evaluation import DIRECTIONS, Compared, Judged, Lists, Ranking
+from crossattack.evaluation import DIRECTIONS, Compared
 from crossattack.ledger import Ledger, Modality
 from crossattack.perturbing import Condition, read_back
+from crossattack.rankings import Judged, Lists, Ranking, Similar
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,14 @@ def keep_codes(path: Path, evidence: Evidence) -> None:
             for name, codes in ranking.queries.items():
                 group[f"queries/{name}"] = codes.numpy()
             group["groups"] = ranking.groups
-            if isinstance(ranking, Ranking):
+            if not isinstance(ranking, Lists):
                 group["database"] = ranking.database.numpy()
-                if ranking.keys:
-                    group["keys"] = _as_rows(ranking.keys)
+            if isinstance(ranking, Ranking) and ranking.keys:
+                group["keys"] = _as_rows(ranking.keys)
+            if isinstance(ranking, Similar):
+                group.attrs["measure"] = ranking.measure
+                if ranking.junk is not None:
+                    group.create_dataset("junk", data=ranking.junk, compression="gzip")
             group.create_dataset("relevant", data=ranking.relevant, compression="gzip")
             if ranking.wanted is not None:
                 group.create_dataset("wanted", data=ranking.wanted, compression="gzip")
@@ -87,11 +92,15 @@ def _ranking(group: Any) -> Judged:
     goal = group["wanted"][()] if "wanted" in group else None, tuple(group["chosen"][()].tolist())
     if "database" not in group:
         return Lists(queries, relevant.shape[1], relevant, groups, *goal)
+    if "measure" in group.attrs:
+        junk = group["junk"][()] if "junk" in group else None
+        return Similar(queries, _tensor(group["database"]), relevant, groups, group.attrs["measure"], junk, *goal)
     return Ranking(queries, _tensor(group["database"]), relevant, groups, *goal, _keys(group) if "keys" in group else [])
 
 
 def _compared(group: Any) -> Compared:
-    modalities: tuple[Modality, ...] = ("images", "texts")
+    both: tuple[Modality, ...] = ("images", "texts")
+    modalities = [modality for modality in both if modality in group]
     seen = [modality for modality in modalities if "theirs" in group[modality]]
     ours = {modality: _tensor(group[modality]["ours"]) for modality in modalities}
     theirs = {modality: _tensor(group[modality]["theirs"]) for modality in seen}

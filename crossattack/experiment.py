@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from crossattack.attacks import AttackContext, Pictures, Words, unasked
+from crossattack.attacks import AttackContext
 from crossattack.attacks._context import Attacked
 from crossattack.config import RunConfig
 from crossattack.doors import Roles, open_doors
@@ -17,10 +17,11 @@ from crossattack.evaluation import Goal, compare, judge
 from crossattack.evidence import Evidence, keep_codes
 from crossattack.goals import chosen_ids, chosen_items, is_targeted, wanted_pairs
 from crossattack.ledger import Ledger
-from crossattack.perturbing import Condition, kept, noise_like, perturb_all
+from crossattack.perturbing import kept, noise_like, perturb_all, untouched
 from crossattack.progress import Progress
 from crossattack.results import Clock, assemble
 from crossattack.streams import Streams
+from crossattack.targets import reads_texts
 
 
 def run(config: RunConfig, folder: Path, progress: Progress) -> dict[str, Any]:
@@ -28,10 +29,11 @@ def run(config: RunConfig, folder: Path, progress: Progress) -> dict[str, Any]:
     clock, started, device, streams = Clock(), datetime.now(UTC), config.torch_device(), Streams(config.seed)
     with clock("data"):
         pairs, split = config.data.plugin.load(progress)
-        roles = Roles(*(pairs.take(own) for own in (split.query[: config.attacked], split.database, split.attacker, split.held_back)))
-        query, own = roles.query, roles.own
     with clock("target"):
         target = config.target.plugin.load(pairs.take(split.train), device=device, progress=progress)
+    read = pairs if reads_texts(target) else pairs.pictures()
+    roles = Roles(*(read.take(own) for own in (split.query[: config.attacked], split.database, split.attacker, split.held_back)))
+    query, own = roles.query, roles.own
 
     with (
         Ledger.open(folder / "ledger.sqlite", target_digest=target.digest) as ledger,
@@ -60,8 +62,7 @@ def run(config: RunConfig, folder: Path, progress: Progress) -> dict[str, Any]:
         if white_box:
             contenders["ceiling"] = (config.ceiling.plugin, white_box)
 
-        ids, whole = tuple(range(len(query))), Attacked(query.images, tuple(query.texts))
-        clean: Condition = {"images": unasked(Pictures(ids, query.images)), "texts": unasked(Words(ids, query.texts))}
+        clean, whole = untouched(query), Attacked(query.images, tuple(query.texts))
         conditions = {"clean": clean}
         for name, (contender, context) in contenders.items():
             with clock(name):

@@ -4,32 +4,40 @@ import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import torch
+from jaxtyping import Float
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from crossattack.cache import cache_folder, locked, whole_file
 from crossattack.codes import Codes, harden
 from crossattack.datasets import Pairs
 from crossattack.datasets._store import digest
 from crossattack.encoding import encode
-from crossattack.endpoint import Images
+from crossattack.endpoint import Images, Similarity
 from crossattack.ledger import Modality
 from crossattack.progress import Progress
 from crossattack.targets import Target
 from surrogates.texts import Texts
 
+Features: TypeAlias = Float[Tensor, "items dim"]
 SAMPLE = 32  # items by which a kept index is recognised
 
 
 @dataclass(frozen=True)
 class Index:
-    """Codes of the database's pictures and texts, in the order of the database; `keys`: fingerprints, where they were asked for."""
+    """What the database is searched by, in its order: codes of pictures and texts, or features of pictures alone.
 
-    images: Codes
-    texts: Codes
+    keys: fingerprints, where the database was asked for.
+    """
+
+    images: Codes | Features
+    texts: Codes | None
     keys: Mapping[Modality, list[bytes]] = field(default_factory=dict)
+    similarity: Similarity = Similarity.HAMMING
 
 
 def build_index(target: Target, database: Pairs, *, device: str, progress: Progress) -> Index:
@@ -44,24 +52,30 @@ def build_index(target: Target, database: Pairs, *, device: str, progress: Progr
         if path.exists():
             with suppress(OSError, SafetensorError, KeyError):  # damaged: it is made again below
                 stored = load_file(path)
-                kept = Index(stored["images"], stored["texts"])
+                kept = Index(stored["images"], stored.get("texts"), similarity=target.similarity)
                 if _still_true(kept, target, database.take(torch.arange(min(SAMPLE, len(database)))), device):
                     return kept
-        with progress.stage("encoding the database", 2 * len(database)) as tick:
-            images = harden(encode(target, "images", database.images, device=device))
-            tick(len(database), "pictures")
-            texts = harden(encode(target, "texts", database.texts, device=device))
-            tick(len(database), "texts")
+        made = dict[Modality, Tensor]()
+        with progress.stage("encoding the database", sum(len(items) for _, items in sides(database))) as tick:
+            for modality, items in sides(database):
+                made[modality] = compared(target, encode(target, modality, items, device=device))
+                tick(len(items), "pictures" if modality == "images" else "texts")
         with whole_file(path) as file:
-            save_file({"images": images, "texts": texts}, file)
-    return Index(images, texts)
+            save_file({str(modality): outputs for modality, outputs in made.items()}, file)
+    return Index(made["images"], made.get("texts"), similarity=target.similarity)
+
+
+def compared(target: Target, outputs: Float[Tensor, "items dim"]) -> Codes | Features:
+    """What a target makes of items, as it compares them: codes where it hashes, else the features themselves."""
+    return harden(outputs) if target.similarity is Similarity.HAMMING else outputs.float()
 
 
 def _still_true(kept: Index, target: Target, first: Pairs, device: str) -> bool:
-    images, texts = (harden(encode(target, modality, items, device=device)) for modality, items in sides(first))
-    return torch.equal(kept.images[: len(first)], images) and torch.equal(kept.texts[: len(first)], texts)
+    stored: dict[Modality, Tensor | None] = {"images": kept.images, "texts": kept.texts}
+    pairs = [(stored[modality], compared(target, encode(target, modality, items, device=device))) for modality, items in sides(first)]
+    return all(known is not None and torch.equal(known[: len(first)], again) for known, again in pairs)
 
 
 def sides(pairs: Pairs) -> tuple[tuple[Modality, Images | Texts], ...]:
-    """Pictures and texts with the word for either."""
-    return ("images", pairs.images), ("texts", pairs.texts)
+    """Pictures, and texts where there are any, with the word for either."""
+    return (("images", pairs.images), ("texts", pairs.texts)) if pairs.texts else (("images", pairs.images),)

@@ -9,9 +9,10 @@ from typing import TypeAlias
 import h5py
 
 from crossattack import items as storage
-from crossattack.attacks import Attack, AttackContext, Items, Perturbed, Pictures, Words
+from crossattack.attacks import Attack, AttackContext, Items, Perturbed, Pictures, Words, unasked
 from crossattack.attacks.noise import Noise
 from crossattack.cache import whole_file
+from crossattack.datasets import Pairs
 from crossattack.ledger import Modality
 from surrogates.texts import Texts
 
@@ -20,6 +21,13 @@ CONDITIONS = ("clean", "noise", "attacked", "ceiling")
 Condition: TypeAlias = Mapping[Modality, Perturbed]
 
 log = logging.getLogger("crossattack")
+
+
+def untouched(query: Pairs) -> Condition:
+    """The attacked items as they are, about which nothing was asked."""
+    ids = tuple(range(len(query)))
+    images = unasked(Pictures(ids, query.images))
+    return {"images": images, "texts": unasked(Words(ids, query.texts))} if query.texts else {"images": images}
 
 
 def noise_like(attack: Attack) -> Noise:

@@ -16,17 +16,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Int8, Int32
+from jaxtyping import Shaped
 from torch import Tensor
 
 from crossattack.attacks import Items, Pictures, Status
 from crossattack.attacks._verdict import left_its_place
 from crossattack.errors import UsageError
-from crossattack.evaluation import DIRECTIONS, Ranking
+from crossattack.evaluation import DIRECTIONS
 from crossattack.evidence import Evidence, read
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.ledger import Ledger, Modality
 from crossattack.oracle import FINDS, Answer, Reveals
+from crossattack.rankings import Ranking
 from crossattack.results import RUN_ONLY, figures
 from crossattack.service import facts
 
@@ -79,8 +80,9 @@ def leaves(tree: Any, above: str = "") -> dict[str, Any]:
 
 def _answered(evidence: Evidence) -> Iterator[Difference]:
     """Codes of every condition's items against what the ledger says that the target answered to them."""
-    for direction, modality in DIRECTIONS.items():
-        for name, codes in evidence.rankings[direction].queries.items():
+    for direction, ranking in evidence.rankings.items():
+        modality = DIRECTIONS[direction]
+        for name, codes in ranking.queries.items():
             keys = _keys(evidence.conditions[name][modality].items)
             yield from _against_the_ledger(evidence.ledger, modality, keys, codes, f"codes.h5/{direction}/queries/{name}")
 
@@ -89,11 +91,10 @@ def _database(evidence: Evidence) -> Iterator[Difference]:
     """Codes of a service's database, which the referee asked for item by item. One that lies open is nobody's to ask."""
     if facts(evidence.ledger.path.parent) is None:
         return
-    for direction, modality in DIRECTIONS.items():
-        if isinstance(ranking := evidence.rankings[direction], Ranking):
-            yield from _against_the_ledger(
-                evidence.ledger, FINDS[modality], ranking.keys, ranking.database, f"codes.h5/{direction}/database"
-            )
+    for direction, ranking in evidence.rankings.items():
+        if isinstance(ranking, Ranking):
+            side = FINDS[DIRECTIONS[direction]]
+            yield from _against_the_ledger(evidence.ledger, side, ranking.keys, ranking.database, f"codes.h5/{direction}/database")
 
 
 def _compared(evidence: Evidence) -> Iterator[Difference]:
@@ -124,7 +125,7 @@ def _verdicts(evidence: Evidence) -> Iterator[Difference]:
 
 
 def _against_the_ledger(
-    ledger: Ledger, modality: Modality, keys: list[bytes], codes: Int8[Tensor, "items bits"] | Int32[Tensor, "items top_k"], where: str
+    ledger: Ledger, modality: Modality, keys: list[bytes], codes: Shaped[Tensor, "items dim"], where: str
 ) -> Iterator[Difference]:
     if len(keys) != len(codes):
         yield Difference(where, f"{len(codes)} codes", f"{len(keys)} items")
@@ -141,8 +142,10 @@ def _keys(items: Items) -> list[bytes]:
 
 
 def _told(code: np.ndarray[Any, np.dtype[Any]]) -> str:
-    """A code as its bits; a list as the head of it."""
-    return np.packbits(code > 0).tobytes().hex() if code.dtype == np.int8 else f"ids {code[:10].tolist()}"
+    """A code as its bits; the head of a feature or a list."""
+    if code.dtype == np.int8:
+        return np.packbits(code > 0).tobytes().hex()
+    return f"ids {code[:10].tolist()}" if code.dtype == np.int32 else f"feature {code[:3].round(4).tolist()}..."
 
 
 def _equal(kept: Any, recomputed: Any) -> bool:

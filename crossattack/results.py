@@ -23,7 +23,7 @@ from crossattack.attacks._bags import as_bags
 from crossattack.cache import whole_file
 from crossattack.checks import run_checks
 from crossattack.config import OracleConfig
-from crossattack.evaluation import Ranking, agreement, measure
+from crossattack.evaluation import agreement, measure
 from crossattack.evidence import Evidence
 from crossattack.ledger import Ledger
 from crossattack.metrics.perceptual import distortion
@@ -69,7 +69,7 @@ def figures(evidence: Evidence) -> dict[str, Any]:
         },
         "target": {
             "name": config.target.name,
-            "dim": judged.database.shape[1] if isinstance(judged, Ranking) else None,
+            "dim": judged.dim,
             "digest": evidence.ledger.target_digest,
         },
         "service": facts(evidence.ledger.path.parent),
@@ -112,7 +112,7 @@ def threat_model(evidence: Evidence) -> dict[str, Any]:
         "white_box": config.oracle.white_box,
         "eps": getattr(attack, "eps", None),
         "norm": getattr(attack, "norm", "linf"),
-        "changes": list(attack.needs.changes),
+        "changes": [modality for modality in attack.needs.changes if modality in evidence.conditions["clean"]],
         "text": _kind_of_change(evidence.conditions),
         "text_eps": getattr(attack, "text_eps", None),
         "family_known": uses_surrogate and recipe.image_tower == getattr(target, "image_tower", None),
@@ -142,12 +142,13 @@ def _kind_of_change(conditions: Mapping[str, Condition]) -> str:
     """What became of the texts, in words."""
     if all_bags(conditions["attacked"]):
         return "additive change of the bag of words"
-    return "edited texts" if changes(conditions["clean"], conditions["attacked"])["texts"]["edited"] else "unchanged"
+    texts = changes(conditions["clean"], conditions["attacked"]).get("texts")
+    return "there are none" if texts is None else "edited texts" if texts["edited"] else "unchanged"
 
 
 def all_bags(condition: Condition) -> bool:
     """Whether the texts of a condition exist in feature space only."""
-    return isinstance(condition["texts"].items.values, Bags)
+    return "texts" in condition and isinstance(condition["texts"].items.values, Bags)
 
 
 def bill(ledger: Ledger) -> dict[str, Any]:

@@ -1,17 +1,19 @@
-"""One training loop for every two-tower network, target or surrogate."""
+"""One training loop for every network, target or surrogate."""
 
 import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from surrogates.features import FeatureNetwork
 from surrogates.network import HashingNetwork
 
+Trained = TypeVar("Trained", HashingNetwork, FeatureNetwork)
 Objective: TypeAlias = Callable[[Float[Tensor, "batch bits"], Int64[Tensor, " batch"]], Float[Tensor, ""]]
 
 
@@ -33,7 +35,7 @@ class Schedule:
 
 
 def train(
-    network: HashingNetwork,
+    network: Trained,
     images: UInt8[Tensor, "items 3 height width"],
     objective: Objective,
     schedule: Schedule,
@@ -41,7 +43,7 @@ def train(
     *,
     tick: Callable[[int, str], None],
     score: Callable[[], float] | None = None,
-) -> HashingNetwork:
+) -> Trained:
     """Train in place and return the network in evaluation mode, at the epoch of the best `score` where one is given.
 
     `objective(outputs, batch)` is the loss of a batch: the unbounded outputs of its pictures, (batch, bits), and their

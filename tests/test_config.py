@@ -97,7 +97,7 @@ def test_settings_fall_on_the_chosen_plugin_whatever_their_order() -> None:
         ("attack.triplets=orcle", "attack.triplets: 'surrogate' or 'oracle' wanted, 'orcle' got (did you mean 'oracle'?)."),
         ("oracle.reveals=rankng", "oracle.reveals: 'codes', 'ranking' or 'features' wanted, 'rankng' got (did you mean 'ranking'?)."),
         ("oracle.reveals=ranking", "oracle.top_k: a number, or all, wanted: how much of the list an answer shows"),
-        ("oracle.reveals=features", "oracle.reveals: codes or ranking wanted by aach, which cannot use features; the nearest is codes."),
+        ("attack=qair", "oracle.reveals: ranking wanted by qair, which cannot use codes; the nearest is ranking."),
         ("oracle.top_k=10", "oracle.top_k: null wanted where answers are codes, 10 got"),
         ("oracle={reveals: ranking, top_k: 0}", "oracle.top_k: a whole number of 1 or more, or all, wanted, 0 got."),
         ("oracle={reveals: ranking, top_k: most}", "oracle.top_k: a whole number of 1 or more, or all, wanted, 'most' got."),

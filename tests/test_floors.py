@@ -18,7 +18,7 @@ FLOORS = (
     "targets",
     "oracle mining index objectives",
     "attacks",
-    "items",
+    "items rankings",
     "perturbing",
     "config evaluation goals",
     "evidence service",

@@ -39,7 +39,7 @@ class Needs:
     embeddings: bool = False
     pairs: bool = False
     changes: tuple[Modality, ...] = ("images", "texts")
-    reveals: tuple[str, ...] = ("codes", "ranking")
+    reveals: tuple[str, ...] = ("codes", "ranking", "features")
 
 
 class Status(Enum):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from crossattack.attacks import Items, Pictures
 from crossattack.attacks._answers import ListAnswers
-from crossattack.attacks._context import AttackContext
+from crossattack.attacks._context import AttackContext, codes_of
 from crossattack.attacks._surrogate import Surrogate
 from crossattack.codes import Codes, harden
 from crossattack.encoding import encode
@@ -41,7 +41,7 @@ def asked_aims(context: AttackContext, surrogate: Surrogate, items: Items, among
     answer, side = ask(context, items), FINDS[modality_of(items)]
     known = known_codes(surrogate, side)
     if context.oracle.reveals is not Reveals.RANKING:
-        return nearest_aims(context, answer.codes, known, items.ids, among)
+        return nearest_aims(context, codes_of(answer), known, items.ids, among)
     answers, count = cast(ListAnswers, surrogate.answers), max(1, round(among * len(known)))
     shown = answers.shown_text_ids if side == "texts" else answers.shown_image_ids
     heads = answer.ids[:, : min(count, answer.ids.shape[1])].long()

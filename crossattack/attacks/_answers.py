@@ -1,10 +1,10 @@
-"""What an attacker paid for: codes of its own pairs, or lists of what the target finds for them."""
+"""What an attacker paid for: codes or features of its own pairs, or lists of what the target finds for them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from jaxtyping import Int32, Int64, UInt8
+from jaxtyping import Float, Int32, Int64, UInt8
 from torch import Tensor
 
 from crossattack.codes import Codes
@@ -36,6 +36,14 @@ class ListAnswers:
     shown_texts: Sequence[Text]
     shown_image_ids: Int64[Tensor, " shown_images"]
     shown_text_ids: Int64[Tensor, " shown_texts"]
+
+
+@dataclass(frozen=True)
+class FeatureAnswers:
+    """The attacker's pictures that were queried, and the features that came back; of a target without texts."""
+
+    images: UInt8[Tensor, "pictures 3 height width"]
+    features: Float[Tensor, "pictures dim"]
 
 
 Answers: TypeAlias = CodeAnswers | ListAnswers

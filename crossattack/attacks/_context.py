@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
-from crossattack.attacks._answers import Answers, CodeAnswers, ListAnswers
-from crossattack.attacks._surrogate import Lesson, Surrogate, SurrogateRecipe, fit_surrogate, triplets
-from crossattack.codes import Codes
+from crossattack.attacks._answers import Answers, CodeAnswers, FeatureAnswers, ListAnswers
+from crossattack.attacks._surrogate import FeatureSurrogate, Lesson, Surrogate, SurrogateRecipe, fit_features, fit_surrogate, triplets
+from crossattack.codes import Codes, harden
 from crossattack.encoding import Encoder
 from crossattack.endpoint import Similarity
 from crossattack.errors import BudgetRefused, UsageError
@@ -42,8 +42,8 @@ class WhiteBox:
     """Everything: what a ceiling is computed with, and no black box ever sees."""
 
     encoder: OpenEncoder
-    image_codes: Codes  # of the database
-    text_codes: Codes
+    image_codes: Codes | Float[Tensor, "items dim"]  # of the database; features where the target compares those
+    text_codes: Codes | None  # None of pictures alone
     database_labels: Bool[Tensor, "items labels"]
     query_labels: Bool[Tensor, "attacked labels"]  # of the attacked items, by their ids
     own_labels: Bool[Tensor, "pairs labels"]  # of the attacker's own pairs
@@ -91,7 +91,7 @@ class AttackContext:
     recipe: SurrogateRecipe = field(default_factory=SurrogateRecipe)
     white_box: WhiteBox | None = None
     pairs: Attacked | None = None
-    made: dict[str, Surrogate] = field(default_factory=dict)  # by name; for the referee to look at
+    made: dict[str, Surrogate | FeatureSurrogate] = field(default_factory=dict)  # by name; for the referee to look at
 
     def surrogate(self, *, name: str = "surrogate", reserve: int = 0, lesson: Lesson = triplets) -> Surrogate:
         """Query as many of the attacker's pairs as the budget covers, mine triplets, train a surrogate on them.
@@ -100,9 +100,16 @@ class AttackContext:
         is read back from `folder` on resume.
         """
         path = self.folder / f"{name}.safetensors"
-        answers = self.answers(reserve)
-        self.made[name] = fit_surrogate(answers, self.recipe, self.streams, self.device, self.progress, path, lesson)
-        return self.made[name]
+        made = fit_surrogate(self.answers(reserve), self.recipe, self.streams, self.device, self.progress, path, lesson)
+        self.made[name] = made
+        return made
+
+    def feature_surrogate(self, *, name: str = "surrogate", reserve: int = 0) -> FeatureSurrogate:
+        """The same of a target that makes features of pictures alone."""
+        path = self.folder / f"{name}.safetensors"
+        made = fit_features(self.feature_answers(reserve), self.recipe, self.streams, self.device, self.progress, path)
+        self.made[name] = made
+        return made
 
     def allowance(self, queries: int) -> int:
         """Queries that one attacked item may cost: `queries`, the oracle's cap an item, an equal share of the budget; the least.
@@ -119,11 +126,7 @@ class AttackContext:
         Pairs are asked in one random order, whatever the budget, so that a smaller budget's pairs are the first of a
         larger one's. An item that occurs twice is paid for once, so pairs that share a text leave room for more pairs.
         """
-        order = torch.from_numpy(self.streams.numpy("mining", "order").permutation(len(self.texts)))
-        order = order[: self._affordable(order, self.oracle.cap - reserve)]
-        if len(order) < LEAST_PAIRS:
-            least = 2 * LEAST_PAIRS + reserve
-            raise UsageError(f"a surrogate wants a budget of at least {least} queries, got {self.oracle.cap}; raise `budget`.")
+        order = self._bought(reserve)
         images, texts = self.images[order], [self.texts[i] for i in order.tolist()]
         asked: list[tuple[list[int], Answer, Answer]] = []
         with self.progress.stage("querying the target", 2 * len(order)) as tick:
@@ -135,12 +138,22 @@ class AttackContext:
         images, texts = images[positions], [texts[i] for i in positions]
         of_images, of_texts = [answer for _, answer, _ in asked], [answer for _, _, answer in asked]
         if self.oracle.reveals is not Reveals.RANKING:
-            return CodeAnswers(images, texts, *(torch.cat([answer.codes for answer in side]) for side in (of_images, of_texts)))
+            return CodeAnswers(images, texts, *(torch.cat([codes_of(answer) for answer in side]) for side in (of_images, of_texts)))
         image_lists, text_lists = (torch.cat([answer.ids for answer in side]) for side in (of_images, of_texts))
         image_ids, text_ids = ascending(text_lists), ascending(image_lists)  # a text finds pictures, a picture texts
         pictures, words = self.oracle.shown_images(image_ids), self.oracle.shown_texts(text_ids)
         assert not isinstance(words, Bags), "a database's texts are as people wrote them"
         return ListAnswers(images, texts, image_lists, text_lists, pictures, words, image_ids, text_ids)
+
+    def feature_answers(self, reserve: int = 0) -> FeatureAnswers:
+        """Features of as many of the attacker's pictures as the whole budget less `reserve` covers."""
+        order = self._bought(reserve)
+        images, found = self.images[order], list[Tensor]()
+        with self.progress.stage("querying the target", len(order)) as tick:
+            for start in range(0, len(order), BATCH):
+                found.append(self.oracle.query_images(images[start : start + BATCH], phase="mining").features)
+                tick(len(found[-1]), f"{self.oracle.remaining} left")
+        return FeatureAnswers(images, torch.cat(found))
 
     def _asked(self, images: Tensor, texts: list[Text], here: list[int]) -> list[tuple[list[int], Answer, Answer]]:
         """Answers to these pairs. Where repeated attempts ended the budget early, pair by pair as far as it goes.
@@ -158,12 +171,27 @@ class AttackContext:
                 raise
             return found
 
+    def _bought(self, reserve: int) -> Int64[Tensor, " pairs"]:
+        """Which own pairs are asked about, in the order in which they are."""
+        order = torch.from_numpy(self.streams.numpy("mining", "order").permutation(len(self.images)))
+        order = order[: self._affordable(order, self.oracle.cap - reserve)]
+        if len(order) < LEAST_PAIRS:
+            least = (2 if self.texts else 1) * LEAST_PAIRS + reserve
+            raise UsageError(f"a surrogate wants a budget of at least {least} queries, got {self.oracle.cap}; raise `budget`.")
+        return order
+
     def _affordable(self, order: Int64[Tensor, " pairs"], queries: int) -> int:
         """How many of the first pairs have at most so many different items."""
         seen: set[bytes] = set()
-        texts = fingerprint_texts([self.texts[i] for i in order.tolist()])
-        for pairs, keys in enumerate(zip(fingerprint_images(self.images[order]), texts, strict=True)):
+        sides = [fingerprint_images(self.images[order])]
+        sides += [fingerprint_texts([self.texts[i] for i in order.tolist()])] if self.texts else []
+        for pairs, keys in enumerate(zip(*sides, strict=True)):
             seen.update(keys)
             if len(seen) > queries:
                 return pairs
         return len(order)
+
+
+def codes_of(answer: Answer) -> Codes:
+    """The codes that an answer shows, or those of the relaxed codes that a hashing target shows as features."""
+    return harden(answer.features) if answer.reveals is Reveals.FEATURES else answer.codes

@@ -14,13 +14,14 @@ from torch import Tensor
 from crossattack.attacks import Items
 from crossattack.attacks._aims import asked_aims, known_codes, modality_of, nearest_aims
 from crossattack.attacks._context import AttackContext, OpenEncoder, WhiteBox
-from crossattack.attacks._surrogate import Surrogate
+from crossattack.attacks._surrogate import FeatureSurrogate, Surrogate
 from crossattack.codes import harden
 from crossattack.encoding import encode, take_texts
 from crossattack.endpoint import Similarity
 from crossattack.ledger import Modality
 from crossattack.objectives import Known, View
 from crossattack.oracle import FINDS
+from surrogates.texts import Texts
 
 CANDIDATES = 32  # wanted items that are drawn for each attacked one
 AMONG = 0.02  # share of known items that counts as near, and as far, where no labels are granted
@@ -35,6 +36,29 @@ class Eyes:
     similarity: Similarity = Similarity.HAMMING
 
 
+@dataclass(frozen=True)
+class Lengthened:
+    """A network of features, each brought to the length of a code, sqrt(dim): the mean product of two is then their cosine."""
+
+    encoder: OpenEncoder
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        return self.encoder.vocabulary
+
+    def encode_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items dim"]:
+        return lengthened(self.encoder.encode_images(images))
+
+    def encode_texts(self, texts: Texts) -> Float[Tensor, "items dim"]:
+        return lengthened(self.encoder.encode_texts(texts))
+
+
+def lengthened(features: Float[Tensor, "items dim"]) -> Float[Tensor, "items dim"]:
+    """The same directions at length sqrt(dim)."""
+    found: Tensor = torch.nn.functional.normalize(features, dim=1) * features.shape[1] ** 0.5
+    return found
+
+
 def open_eyes(context: AttackContext, *, reserve: int = 0, among: float = AMONG, asked: bool = False) -> Eyes:
     """The target where it is granted, else a surrogate trained on what the budget less `reserve` buys.
 
@@ -43,21 +67,43 @@ def open_eyes(context: AttackContext, *, reserve: int = 0, among: float = AMONG,
     """
     if context.white_box is not None:
         box = context.white_box
-        return Eyes(box.encoder, lambda items: _labelled(context, box, items), box.similarity)
+        encoder = Lengthened(box.encoder) if box.similarity is Similarity.COSINE else box.encoder
+        return Eyes(encoder, lambda items: _labelled(context, box, encoder, items), box.similarity)
+    if not context.texts:
+        made = context.feature_surrogate(reserve=reserve)
+        network = Lengthened(made.network.requires_grad_(False))
+        return Eyes(network, lambda items: _likened(context, made, network, items, among), Similarity.COSINE)
     surrogate = context.surrogate(reserve=reserve)
     return Eyes(surrogate.network.requires_grad_(False), lambda items: _answered(context, surrogate, items, among, asked))
 
 
-def _labelled(context: AttackContext, box: WhiteBox, items: Items) -> View:
-    """Relevant: the cosine of the labels. Irrelevant: no label in common."""
+def _labelled(context: AttackContext, box: WhiteBox, encoder: OpenEncoder, items: Items) -> View:
+    """Relevant: the cosine of the labels. Irrelevant: no label in common. Of pictures alone, there is no other modality."""
     own, ids = modality_of(items), list(items.ids)
-    codes = {"images": box.image_codes, "texts": box.text_codes}
+    codes = {"images": box.image_codes, "texts": box.image_codes if box.text_codes is None else box.text_codes}
+    if box.similarity is Similarity.COSINE:
+        codes = {modality: lengthened(features) for modality, features in codes.items()}
     likeness = _cosine(box.query_labels[ids], box.database_labels)
     wanted = _cosine(box.own_labels[context.wanted[own][ids]], box.database_labels)
     drawn = _drawn(context, items, wanted)
     other, same = (Known(codes[side].float(), likeness, (likeness == 0).float(), wanted, drawn) for side in (FINDS[own], own))
     chosen = codes[FINDS[own]][list(context.chosen.ids) if context.chosen else []]
-    return View(_clean(context, box.encoder, items), other, same, chosen.float()).to(context.device)
+    bits = box.similarity is Similarity.HAMMING
+    return View(_clean(context, encoder, items), other, same, chosen.float(), bits).to(context.device)
+
+
+def _likened(context: AttackContext, surrogate: FeatureSurrogate, network: OpenEncoder, items: Items, among: float) -> View:
+    """Relevant: the nearest of the pictures whose features were paid for, by the surrogate. Irrelevant: the farthest."""
+    clean, features = _clean(context, network, items), lengthened(surrogate.answers.features)
+    likeness, count = clean @ features.T, max(1, round(among * len(features)))
+    goal = encode(network, "images", context.images[context.wanted["images"][list(items.ids)]], device=context.device)
+    near, far, wanted = (
+        torch.zeros_like(likeness).scatter_(1, order.topk(count, dim=1).indices, 1.0) for order in (likeness, -likeness, goal @ features.T)
+    )
+    known = Known(features, near, far, wanted, _drawn(context, items, wanted))
+    values = context.images[:0] if context.chosen is None else context.chosen.images
+    chosen = encode(network, "images", values, device=context.device) if len(values) else features[:0]
+    return View(clean, known, known, chosen, bits=False).to(context.device)
 
 
 def _answered(context: AttackContext, surrogate: Surrogate, items: Items, among: float, asked: bool) -> View:

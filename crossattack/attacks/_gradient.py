@@ -61,7 +61,7 @@ class Strides:
 def follow(context: AttackContext, radii: Radii, objective: Objective, moves: Moves, eyes: Eyes | None = None) -> Perturb:
     """Descend the objective on the target where it is granted, else on a surrogate; starting at random where it has no slope."""
     eyes = eyes or open_eyes(context)
-    if not eyes.encoder.vocabulary:
+    if context.texts and not eyes.encoder.vocabulary:
         log.warning("texts stay as they are: the text network followed reads no bags of words; `tags` and `tokens` edit words.")
     if objective.flat_start:
         moves = moves.from_anywhere()

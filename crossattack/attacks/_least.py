@@ -132,4 +132,4 @@ def row_of_view(view: View, row: int) -> View:
         Known(known.codes, known.relevant[here], known.irrelevant[here], known.wanted[here], known.drawn[here])
         for known in (view.other, view.same)
     )
-    return View(view.own[here], other, same, view.chosen)
+    return View(view.own[here], other, same, view.chosen, view.bits)

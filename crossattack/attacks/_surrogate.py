@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 import torch
-from jaxtyping import Int8
+from jaxtyping import Float, Int8, Int64
 from torch import Tensor
 
-from crossattack.attacks._answers import Answers, CodeAnswers
+from crossattack.attacks._answers import Answers, CodeAnswers, FeatureAnswers
 from crossattack.attacks._learning import from_codes, from_lists
 from crossattack.attacks._recipe import SurrogateRecipe as SurrogateRecipe
 from crossattack.cache import whole_file
@@ -18,6 +18,9 @@ from crossattack.codes import harden
 from crossattack.encoding import encode
 from crossattack.progress import Progress
 from crossattack.streams import Streams
+from surrogates.features import FeatureNetwork
+from surrogates.features import from_file as features_from_file
+from surrogates.features import to_bytes as features_to_bytes
 from surrogates.network import HashingNetwork, from_file, network_for, to_bytes
 from surrogates.training import Objective, Schedule, train
 
@@ -38,6 +41,14 @@ class Surrogate:
     text_codes: Int8[Tensor, "texts bits"]
 
 
+@dataclass(frozen=True)
+class FeatureSurrogate:
+    """The trained network of a target of features, and the attacker's own pictures under the features that came back."""
+
+    network: FeatureNetwork
+    answers: FeatureAnswers
+
+
 Lesson: TypeAlias = Callable[[HashingNetwork, Answers, SurrogateRecipe, Schedule, torch.Generator], Objective]
 
 
@@ -50,8 +61,44 @@ def triplets(
     return from_lists(network, answers, recipe, schedule, generator)
 
 
+def fit_features(
+    answers: FeatureAnswers, recipe: SurrogateRecipe, streams: Streams, device: str, progress: Progress, path: Path
+) -> FeatureSurrogate:
+    """A picture network that learns to make the features that came back: the mean of 1 - their cosine; kept at `path`."""
+    if path.exists():
+        try:
+            return FeatureSurrogate(features_from_file(path).to(device), answers)
+        except ValueError as error:
+            log.warning("%s; training again.", error)
+    torch.manual_seed(streams.number(path.stem, "initial weights"))
+    network = FeatureNetwork(recipe.image_tower, weights=recipe.weights, dim=answers.features.shape[1]).to(device)
+    wanted = torch.nn.functional.normalize(answers.features, dim=1).to(device)
+
+    def objective(outputs: Float[Tensor, "batch dim"], batch: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
+        found: Tensor = 1 - torch.nn.functional.cosine_similarity(outputs, wanted[batch.to(device)]).mean()
+        return found
+
+    schedule = _schedule(recipe, len(answers.images))
+    with progress.stage(f"training {path.stem}", schedule.epochs) as tick:
+        train(network, answers.images, objective, schedule, streams.torch(path.stem, "batches"), tick=tick)
+    with whole_file(path) as file:
+        file.write_bytes(features_to_bytes(network))
+    return FeatureSurrogate(network, answers)
+
+
+def _schedule(recipe: SurrogateRecipe, items: int) -> Schedule:
+    epochs = max(recipe.epochs, -(-recipe.least_steps // max(1, items // recipe.batch)))
+    return Schedule(epochs=epochs, batch=recipe.batch, lr=recipe.lr, tower_lr=recipe.tower_lr)
+
+
 def fit_surrogate(
-    answers: Answers, recipe: SurrogateRecipe, streams: Streams, device: str, progress: Progress, path: Path, lesson: Lesson = triplets
+    answers: Answers,
+    recipe: SurrogateRecipe,
+    streams: Streams,
+    device: str,
+    progress: Progress,
+    path: Path,
+    lesson: Lesson = triplets,
 ) -> Surrogate:
     """Train on triplets mined in both directions, plus quantisation (see `_learning`), or on another lesson; kept at `path`.
 
@@ -70,10 +117,9 @@ def fit_surrogate(
         bits, words = recipe.bits, [*answers.texts, *answers.shown_texts]
     network = network_for(words, image=recipe.image_tower, text=recipe.text_tower, bits=bits, weights=recipe.weights).to(device)
     generator = streams.torch(path.stem, "batches")
-    epochs = max(recipe.epochs, -(-recipe.least_steps // max(1, len(answers.images) // recipe.batch)))
-    schedule = Schedule(epochs=epochs, batch=recipe.batch, lr=recipe.lr, tower_lr=recipe.tower_lr)
+    schedule = _schedule(recipe, len(answers.images))
     objective = lesson(network, answers, recipe, schedule, generator)
-    with progress.stage(f"training {path.stem}", epochs) as tick:
+    with progress.stage(f"training {path.stem}", schedule.epochs) as tick:
         train(network, answers.images, objective, schedule, generator, tick=tick)
     with whole_file(path) as file:
         file.write_bytes(to_bytes(network))

@@ -130,6 +130,25 @@ class RunConfig(_Table):
     oracle: OracleConfig = OracleConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_usual_with(cls, tree: Any) -> Any:
+        """What a target is usually run with, where the configuration does not say: one of features reveals those."""
+        target = tree.get("target") if isinstance(tree, Mapping) else None
+        name = target if isinstance(target, str) else target.get("name") if isinstance(target, Mapping) else getattr(target, "name", None)
+        if name not in TARGETS.names():
+            return tree
+        filled = {**tree}
+        for key, value in getattr(TARGETS.load(str(name)), "usual", {}).items():
+            section, _, setting = key.partition(".")
+            if section not in filled:
+                filled[section] = {setting: value} if setting else value
+            elif setting and isinstance(filled[section], Mapping):
+                filled[section] = {setting: value, **filled[section]}
+            elif not setting and isinstance(filled[section], Mapping):
+                filled[section] = {"name": value, **filled[section]}
+        return filled
+
     @model_validator(mode="after")
     def _fits_together(self) -> "RunConfig":
         """What no single setting can know; asked once all of them are sound."""

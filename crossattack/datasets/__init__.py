@@ -5,7 +5,7 @@ A data set is one file of this folder: a frozen dataclass of settings with `load
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -45,6 +45,10 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def pictures(self) -> "Pairs":
+        """The same without texts."""
+        return replace(self, texts=())
 
     def take(self, items: Int64[Tensor, " taken"]) -> "Pairs":
         """The pairs at these positions, in this order."""

@@ -151,12 +151,14 @@ def mean_over_queries(per_query: Float64[ndarray, " queries"]) -> QueryMean:
     return QueryMean(float(scored.mean()) if len(scored) else None, len(scored), len(per_query) - len(scored))
 
 
-def random_average_precision(relevant_counts: Int64[ndarray, " queries"], items: int) -> Float64[ndarray, " queries"]:
+def random_average_precision(
+    relevant_counts: Int64[ndarray, " queries"], items: int | Int64[ndarray, " queries"]
+) -> Float64[ndarray, " queries"]:
     """The floor: exactly what a random ranking of the database scores, which is one tie of everything.
 
     With r of n items relevant and b = (r - 1) / (n - 1): (b n + (1 - b) H[n]) / n, a little above the share r / n.
     """
-    return levels_average_precision(Levels(items=np.full((len(relevant_counts), 1), items), relevant=relevant_counts[:, None]))
+    return levels_average_precision(Levels(np.broadcast_to(items, relevant_counts.shape)[:, None], relevant_counts[:, None]))
 
 
 def precision_at(

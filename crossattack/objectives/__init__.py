@@ -40,17 +40,20 @@ class View:
 
     own: their clean relaxed codes. other, same: what is known of the other modality, which they search, and of their own.
     chosen: codes of database items of the other modality that an attack is to promote or to demote.
+
+    bits: False where all of these are features instead, each as long as a code, so that mean products are cosines.
     """
 
     own: Float[Tensor, "items bits"]
     other: Known
     same: Known
     chosen: Float[Tensor, "chosen bits"]
+    bits: bool = True
 
     def to(self, device: str) -> "View":
         """The same on that device."""
         other, same = (Known(*(getattr(known, part.name).to(device) for part in fields(Known))) for known in (self.other, self.same))
-        return View(self.own.to(device), other, same, self.chosen.to(device))
+        return View(self.own.to(device), other, same, self.chosen.to(device), self.bits)
 
 
 @runtime_checkable

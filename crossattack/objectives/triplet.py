@@ -18,7 +18,8 @@ class Triplet:
 
         max(0, margin + D(h', N) - D(h', P)) + quantisation |h' - sign h'|^2 / K
 
-    with P and N the mean codes of what is relevant and of what is not, and D the relaxed Hamming distance in [0, 1].
+    with P and N the mean codes of what is relevant and of what is not, and D the relaxed Hamming distance in [0, 1]. Of
+    features, which settle on no bits, D is half of 1 - cosine and the last term is left out.
 
     Differs from the paper, whose equations are known to us from prose only: P and N are means of several codes.
 
@@ -33,11 +34,12 @@ class Triplet:
 
     def of(self, view: View) -> Loss:
         """The triplet's hinge and the quantisation, per item."""
+        settling = self.quantisation if view.bits else 0.0
         positives, negatives = view.other.centre(view.other.relevant), view.other.centre(view.other.irrelevant)
 
         def loss(relaxed: Float[Tensor, "items bits"]) -> Float[Tensor, " items"]:
             gap = relaxed_distance(relaxed, negatives) - relaxed_distance(relaxed, positives)
-            return torch.relu(self.margin + gap) + self.quantisation * (relaxed - signs(relaxed)).square().mean(-1)
+            return torch.relu(self.margin + gap) + settling * (relaxed - signs(relaxed)).square().mean(-1)
 
         return loss
 

@@ -1,6 +1,6 @@
 """results.json in words: the rows that every form of the report shows. A number that was not measurable is a dash."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,11 @@ CONDITIONS = {
     "ceiling": "ceiling (white box)",
     "floor": "floor (random ranking)",
 }
-DIRECTIONS = {"image_to_text": "pictures ask for texts", "text_to_image": "texts ask for pictures"}
+DIRECTIONS = {
+    "image_to_text": "pictures ask for texts",
+    "text_to_image": "texts ask for pictures",
+    "image_to_image": "pictures ask for pictures",
+}
 NONE = "–"
 
 
@@ -45,6 +49,7 @@ def score_rows(results: Mapping[str, Any]) -> list[Row]:
     ]
     return [
         *rows,
+        *_rank_rows(measured),
         Row("recovered", tuple(_share_with_interval(one.get("recovered"), one.get("recovered_ci95")) for one in measured)),
         Row("mAP taken beyond noise", tuple(_with_interval(one.get("over_noise"), one.get("over_noise_ci95")) for one in measured)),
         Row("success, as the attacker sees it", tuple(_share(one["success"].get("attacker")) for one in measured)),
@@ -52,6 +57,21 @@ def score_rows(results: Mapping[str, Any]) -> list[Row]:
         Row("the same, of clean items", tuple(_share(one["success"].get("referee_clean")) for one in measured)),
         Row("attacked items", tuple(f"{one['attacked_items']:,}" for one in measured)),
     ]
+
+
+def _rank_rows(measured: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Of features: how often the first right answer stands first, and how many right ones are among the first ten."""
+    rows = []
+    for key, rank, label in (("cmc", "1", "rank-1"), ("cmc", "5", "rank-5"), ("precision_at", "10", "precision@10")):
+        tables = [one.get("metrics", {}).get(key) for one in measured]
+        if any(tables):
+            told = tuple(_before_after(table and {name: ranks[rank] for name, ranks in table.items()}) for table in tables)
+            rows.append(Row(f"{label}, clean → attacked", told))
+    return rows
+
+
+def _before_after(values: Mapping[str, Any] | None) -> str:
+    return NONE if not values else f"{number(values.get('clean'))} → {number(values.get('attacked'))}"
 
 
 def fact_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -118,6 +138,8 @@ def _service(noted: Mapping[str, Any], budget: Mapping[str, Any]) -> str:
 
 
 def _surrogate(one: Mapping[str, Any]) -> str:
+    if one.get("feature_agreement") is not None:
+        return f"{one.get('image_tower')}: its features and the target's have a cosine of {number(one.get('feature_agreement'))}"
     agreement = f"agrees with the target on {_share(one.get('bit_agreement'))} of bits, rank agreement {number(one.get('rank_agreement'))}"
     return f"{one.get('image_tower')} + {one.get('text_tower')}: {agreement}"
 

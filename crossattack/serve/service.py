@@ -145,4 +145,5 @@ class Service:
 
     @cached_property
     def _packed(self) -> dict[str, PackedCodes]:
+        assert self.index.texts is not None, "a service has texts (`start.build`)"
         return {"images": pack(self.index.images), "texts": pack(self.index.texts)}

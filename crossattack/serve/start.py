@@ -104,7 +104,8 @@ def _log_as_json() -> None:
 
 def build(config: RunConfig, wish: Wish, tokens: Any, per_second: float | None, progress: Progress) -> Any:
     """The service of these settings: data loaded, target trained on first use, database encoded once."""
-    from crossattack.endpoint import Reveals
+    from crossattack.endpoint import Reveals, Similarity
+    from crossattack.errors import UsageError
     from crossattack.index import build_index
     from crossattack.serve.accounts import Accounts
     from crossattack.serve.rate import Rate
@@ -114,6 +115,8 @@ def build(config: RunConfig, wish: Wish, tokens: Any, per_second: float | None, 
     pairs, split = config.data.plugin.load(progress)
     database = pairs.take(split.database)
     target = config.target.plugin.load(pairs.take(split.train), device=device, progress=progress)
+    if target.similarity is not Similarity.HAMMING:
+        raise UsageError(f"a hashing target wanted to serve, {config.target.name} compares by {target.similarity.value}; choose another.")
     reveals = next(word for word in Reveals if word.value == wish.reveals)
     name = str(config.target.name)
     state = wish.state or cache_folder("services") / f"{name}-{target.digest}.sqlite"

@@ -40,3 +40,8 @@ class Target(Protocol):
     def encode_texts(self, texts: Texts) -> Float[Tensor, "items dim"]:
         """Texts -> relaxed codes in [-1, 1], or features; a target without texts says so."""
         ...
+
+
+def reads_texts(target: object) -> bool:
+    """Whether a target has texts at all: one that says `reads_texts = False` is searched with pictures for pictures."""
+    return bool(getattr(target, "reads_texts", True))

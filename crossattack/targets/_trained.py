@@ -68,10 +68,23 @@ class HashingTarget:
 def trained(
     name: str, recipe: Any, version: int, train: Pairs, device: str, fit: Callable[[], tuple[HashingNetwork, dict[str, Any]]]
 ) -> HashingTarget:
-    """The target of this recipe and these pairs: from the cache, or made by `fit` and then cached.
+    """The hashing target of this recipe and these pairs: from the cache, or made by `fit` and then cached. See `kept`."""
+
+    def made() -> tuple[bytes, dict[str, Any]]:
+        network, facts = fit()
+        return to_bytes(network), facts
+
+    path, manifest = kept(name, recipe, version, train, made)
+    return HashingTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
+
+
+def kept(
+    name: str, recipe: Any, version: int, train: Pairs, fit: Callable[[], tuple[bytes, dict[str, Any]]]
+) -> tuple[Path, dict[str, Any]]:
+    """The file of this recipe's network and its manifest: from the cache, or made by `fit` and then cached.
 
     recipe: the plugin's frozen dataclass. version: raised whenever the code of the recipe changes what it makes.
-    fit: trains and returns the network with facts worth keeping (validation figures).
+    fit: trains and returns the network as a file's bytes, with facts worth keeping (validation figures).
     """
     made_of = {"name": name, "version": version, "recipe": asdict(recipe), "data": digest(train)}
     key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
@@ -80,14 +93,13 @@ def trained(
         manifest = _manifest(path)
         if manifest is None:
             began = time.monotonic()
-            network, facts = fit()
-            content = to_bytes(network)
+            content, facts = fit()
             manifest = {**made_of, "sha256": hashlib.sha256(content).hexdigest(), **facts, "seconds": round(time.monotonic() - began, 1)}
             with whole_file(path) as file:
                 file.write_bytes(content)
             with whole_file(path.with_suffix(".json")) as file:
                 file.write_text(json.dumps(manifest, indent=1))
-    return HashingTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
+    return path, manifest
 
 
 def _manifest(path: Path) -> dict[str, Any] | None:

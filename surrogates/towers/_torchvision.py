@@ -1,5 +1,6 @@
 """Any classification network of torchvision as an image tower."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -37,6 +38,16 @@ class Torchvision(nn.Module):
 
     def forward(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items features"]:
         return self.network((images - self.mean) / self.deviation)  # type: ignore[no-any-return]
+
+    @property
+    def maps(self) -> Callable[[Tensor], Tensor]:
+        """Pictures -> what is pooled, where the network has feature maps; AttributeError where it has none."""
+        layers = getattr(self.network, "features", None)
+        if layers is None and hasattr(self.network, "layer4"):  # a resnet, whose last two children pool and classify
+            layers = nn.Sequential(*list(self.network.children())[:-2])
+        if layers is None:
+            raise AttributeError("a network of torchvision without feature maps")
+        return lambda images: layers((images - self.mean) / self.deviation)
 
     def _behead(self) -> int:
         """Replace the last linear layer by nothing; how many features come out."""

@@ -25,5 +25,9 @@ class Convnet(nn.Module):
             load_into(self, weights)
 
     def forward(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items features"]:
-        maps = self.layers(images * 2 - 1)  # (items, 256, height / 16, width / 16)
-        return (maps.mean((2, 3)) + maps.amax((2, 3))) / torch.tensor(2.0)  # type: ignore[no-any-return]
+        maps = self.maps(images)
+        return (maps.mean((2, 3)) + maps.amax((2, 3))) / torch.tensor(2.0)
+
+    def maps(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items features rows columns"]:
+        """What is pooled, at a sixteenth of the size."""
+        return self.layers(images * 2 - 1)  # type: ignore[no-any-return]

@@ -71,7 +71,11 @@ class EfficientnetLite0(nn.Module):
             self.layers.load_state_dict(_renamed(load_weights(_installed() if weights == "default" else weights), self.layers))
 
     def forward(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items features"]:
-        return self.layers((images - self.mean) / self.deviation).mean((2, 3))  # type: ignore[no-any-return]
+        return self.maps(images).mean((2, 3))
+
+    def maps(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items features rows columns"]:
+        """What is pooled, at a thirty-second of the size."""
+        return self.layers((images - self.mean) / self.deviation)  # type: ignore[no-any-return]
 
 
 def _installed() -> str:

@@ -1,0 +1,93 @@
+"""A picture network that makes features: a tower's maps under generalised-mean pooling, at length one."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor, nn
+
+from surrogates.texts import Texts
+from surrogates.towers import image_tower
+
+LEAST = 1e-6  # of a map's value: the roots of zero have no slope
+
+
+class FeatureNetwork(nn.Module):
+    """Pictures -> features of length one, (items, dim): `f_c = (mean over places of max(x_c, 1e-6)^p)^(1/p)`, then a linear head if any.
+
+    pooling: p, learned with the rest; 1 is the mean, large is the maximum. dim: of the head; None for none.
+
+    Paper: Radenovic, Tolias, Chum, "Fine-tuning CNN Image Retrieval with No Human Annotation", IEEE TPAMI 2018.
+    """
+
+    def __init__(self, image: str, *, weights: str = "none", pooling: float = 3.0, dim: int | None = None) -> None:
+        super().__init__()
+        self._name, self._dim = image, dim
+        self.image_tower = image_tower(image, weights)
+        if not hasattr(self.image_tower, "maps"):
+            raise ValueError(f"a picture tower with feature maps wanted, {image} has none; convnet, efficientnet_lite0 and resnets have")
+        self.from_scratch = weights == "none" or (weights == "own" and self.image_tower.own_weights == "none")
+        self.pooling = nn.Parameter(torch.tensor(float(pooling)))
+        self.channels = _channels(self.image_tower)
+        self.head = nn.Linear(self.channels, dim) if dim else nn.Identity()
+
+    @property
+    def dim(self) -> int:
+        """Length of a feature."""
+        return self._dim or self.channels
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """None: it reads no words."""
+        return ()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What builds this architecture again, fit for JSON."""
+        return {"image_tower": self._name, "dim": self._dim}
+
+    def project_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items dim"]:
+        """Features before they are brought to length one."""
+        maps = self.image_tower.maps(images).clamp(min=LEAST)  # (items, channels, rows, columns)
+        return self.head(maps.pow(self.pooling).mean((2, 3)).pow(1 / self.pooling))  # type: ignore[no-any-return]
+
+    def encode_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items dim"]:
+        """Pictures in [0, 1] -> features of length one."""
+        return nn.functional.normalize(self.project_images(images), dim=1)
+
+    def encode_texts(self, texts: Texts) -> Float[Tensor, "items dim"]:
+        """It has no texts."""
+        raise ValueError("pictures wanted, texts got: a network of features reads pictures alone")
+
+
+def _channels(tower: Any) -> int:
+    """How many maps a tower makes, which need not be how many features it pools them to."""
+    was_training = tower.training
+    with torch.no_grad():
+        found = tower.eval().maps(torch.zeros(1, 3, 64, 64)).shape[1]
+    tower.train(was_training)
+    return int(found)
+
+
+def to_bytes(network: FeatureNetwork) -> bytes:
+    """The network as one safetensors file, architecture included. Equal networks give equal bytes."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    return save(state, {"features": json.dumps(network.settings, sort_keys=True)})
+
+
+def from_file(path: Path) -> FeatureNetwork:
+    """The network that a file of `to_bytes` holds, in evaluation mode. ValueError where the file is not one."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            settings = json.loads((file.metadata() or {})["features"])
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- not a dict
+        network = FeatureNetwork(settings["image_tower"], dim=settings["dim"])
+        network.load_state_dict(state)
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
+        says = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"a network of features wanted, {path} holds none: {says}") from error
+    return network.eval().to(memory_format=torch.channels_last)
