@@ -14,6 +14,7 @@ from crossattack.attacks._eyes import Lengthened, lengthened
 from crossattack.config import load_config
 from crossattack.encoding import encode
 from crossattack.endpoint import Similarity
+from crossattack.errors import ConfigError, UsageError
 from crossattack.evidence import read
 from crossattack.ledger import Ledger
 from crossattack.metrics.features import average_precision, places_of
@@ -51,6 +52,27 @@ def test_a_target_of_features_is_asked_for_features_by_itself() -> None:
     assert config.oracle.reveals == "features"
     assert load_config(None, ["target=gem", "attack=pgd", "data=scenes", "oracle.reveals=codes"]).oracle.reveals == "codes"
     assert load_config(None, []).oracle.reveals == "codes"
+
+
+@pytest.mark.parametrize("attack", ["tags", "tokens", "joint"])
+def test_attacks_on_texts_are_refused_where_there_are_none(attack: str) -> None:
+    with pytest.raises(ConfigError, match=f"attack: an attack on pictures alone wanted with gem, {attack} got"):
+        load_config(None, ["target=gem", "data=scenes", f"attack={attack}", "surrogate.text_tower=transformer"])
+
+
+@pytest.mark.parametrize("attack", ["aach", "uap", "vat", "nes", "square", "finite_difference"])
+def test_attacks_on_pictures_run_on_features(attack: str, tmp_path: Path) -> None:
+    """Of every kind: inside eps, never more than the budget, with figures in every condition."""
+    results = ran(tmp_path / "run", f"attack={{name: {attack}}}", "attacked=4", "data.pairs=240", "oracle.budget=80")
+    assert results["config"]["attack"]["name"] == attack
+    assert results["budget"]["spent"] <= 80
+    assert results["distortion"]["images"]["linf_max"] <= 8 / 255 + 1e-9
+    assert None not in [results["directions"]["image_to_image"]["map"][name] for name in ("clean", "noise", "attacked", "ceiling", "floor")]
+
+
+def test_turning_bits_of_features_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="bits to turn wanted by lbfgs, a target of features got"):
+        ran(tmp_path / "run", "attack={name: lbfgs}", "data.pairs=240")
 
 
 def test_the_bill_is_of_pictures_alone(black_box: tuple[Path, dict[str, Any]]) -> None:

@@ -93,6 +93,11 @@ class AttackContext:
     pairs: Attacked | None = None
     made: dict[str, Surrogate | FeatureSurrogate] = field(default_factory=dict)  # by name; for the referee to look at
 
+    @property
+    def has_features(self) -> bool:
+        """Whether what is attacked compares features rather than codes."""
+        return not self.texts if self.white_box is None else self.white_box.similarity is not Similarity.HAMMING
+
     def surrogate(self, *, name: str = "surrogate", reserve: int = 0, lesson: Lesson = triplets) -> Surrogate:
         """Query as many of the attacker's pairs as the budget covers, mine triplets, train a surrogate on them.
 

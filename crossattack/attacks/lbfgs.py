@@ -61,6 +61,10 @@ class Lbfgs:
 
     def fit(self, context: AttackContext) -> Perturb:
         """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
+        if context.has_features and (self.objective is None or self.bound is None):
+            raise UsageError(
+                "bits to turn wanted by lbfgs, a target of features got; give `attack.objective` and `attack.bound`, or use mnd."
+            )
         eyes = open_eyes(context)
 
         def perturb(items: Items) -> Perturbed:

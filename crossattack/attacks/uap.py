@@ -85,17 +85,16 @@ class Uap:
         return perturb
 
     def _learned(self, context: AttackContext, eyes: Eyes, path: Path) -> Mapping[str, Tensor]:
-        """Both changes, by modality, kept at `path`."""
-        order = torch.randperm(len(context.texts), generator=context.streams.torch("uap", "pairs"))[: self.pairs]
+        """One change a modality, kept at `path`."""
+        order = torch.randperm(len(context.images), generator=context.streams.torch("uap", "pairs"))[: self.pairs]
         batches = [(tuple(few.tolist()), few) for few in torch.split(order, self.batch)]
-        sides: dict[Modality, list[Items]] = {
-            "images": [Pictures(ids, context.images[few]) for ids, few in batches],
-            "texts": [Words(ids, take_texts(context.texts, few)) for ids, few in batches],
-        }
+        sides: dict[Modality, list[Items]] = {"images": [Pictures(ids, context.images[few]) for ids, few in batches]}
+        if context.texts:
+            sides["texts"] = [Words(ids, take_texts(context.texts, few)) for ids, few in batches]
         alphas: dict[Modality, float | None] = {"images": self.alpha, "texts": self.text_alpha}
         start: Literal["clean", "uniform"] = "uniform" if self.objective.flat_start else "clean"
         changes = dict[str, Tensor]()
-        with context.progress.stage("learning one change for all", 2 * self.steps) as tick:
+        with context.progress.stage("learning one change for all", len(sides) * self.steps) as tick:
             for side, items in sides.items():
                 losses = [self.objective.of(eyes.look(few)) for few in items]
                 grounds, draw = [self._ground(few, eyes, context.device) for few in items], context.streams.torch("uap", side)
@@ -137,7 +136,7 @@ def universal(
 
 def as_if_attacked(context: AttackContext) -> AttackContext:
     """The attacker's own pairs in the place of the attacked items: item i is own pair i."""
-    everything, box = torch.arange(len(context.texts)), context.white_box
+    everything, box = torch.arange(len(context.images)), context.white_box
     box = box and replace(box, query_labels=box.own_labels)
     return replace(context, attacked=len(everything), wanted={"images": everything, "texts": everything}, white_box=box)
 

@@ -15,7 +15,15 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError, model_validator
 
-from crossattack.config._checks import attack_problems, device_problem, radius_problems, reveals_problems, service_problems, tower_problems
+from crossattack.config._checks import (
+    attack_problems,
+    device_problem,
+    modality_problems,
+    radius_problems,
+    reveals_problems,
+    service_problems,
+    tower_problems,
+)
 from crossattack.config._problems import Problems, explain
 from crossattack.config._section import Section, as_table, checked, chosen
 from crossattack.config._sources import merge, read_override, read_yaml
@@ -154,6 +162,7 @@ class RunConfig(_Table):
         """What no single setting can know; asked once all of them are sound."""
         limits = self.oracle.budget, self.oracle.white_box, self.attacked
         found = attack_problems(self.attack, self.ceiling, self.target, self.surrogate, *limits)
+        found += modality_problems(self.data, self.target, self.attack)
         found += radius_problems("attack", self.attack) + radius_problems("ceiling", self.ceiling)
         found += reveals_problems(self.attack, self.oracle.reveals, self.oracle.top_k)
         found += tower_problems("target", self.target) + tower_problems("surrogate", self.surrogate)

@@ -58,6 +58,20 @@ def attack_problems(
     return found
 
 
+def modality_problems(data: Section, target: Section, attack: Section) -> list[tuple[str, str]]:
+    """A target that wants texts on a data set without, and an attack on texts where there are none."""
+    from crossattack.registry import TARGETS
+
+    has_texts, reads_texts = getattr(data.plugin, "has_texts", True), getattr(target.plugin, "reads_texts", True)
+    if reads_texts and not has_texts:
+        others = [name for name in TARGETS.names() if not getattr(TARGETS.load(name), "reads_texts", True)]
+        return [("data", f"pictures with texts wanted by {target.name}, {data.name} has pictures alone; or `--target {others[0]}`.")]
+    needs = attack.plugin.needs
+    if not reads_texts and ("images" not in needs.changes or needs.pairs):
+        return [("attack", f"an attack on pictures alone wanted with {target.name}, {attack.name} got, which changes texts.")]
+    return []
+
+
 def _vectors(key: str, attack: Section, seen: str, network: Section) -> list[tuple[str, str]]:
     """An attack at the vectors of words on a text tower that has none."""
     from surrogates.towers import has_embeddings

@@ -71,6 +71,7 @@ class Gem:
     Paper: Radenovic, Tolias, Chum, "Fine-tuning CNN Image Retrieval with No Human Annotation", IEEE TPAMI 2018.
     """
 
+    reads_texts: ClassVar[bool] = False
     usual: ClassVar[dict[str, str]] = {"data": "instances", "attack": "uaa_gan", "oracle.reveals": "features"}
     image_tower: str = "efficientnet_lite0"
     weights: str = "own"
