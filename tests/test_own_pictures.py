@@ -216,3 +216,13 @@ def test_the_command_line_shows_pictures_alone(tmp_path: Path, capfd: pytest.Cap
     assert refused.err.startswith("error: market1501: the folder of Market-1501")
     assert (refused.out, refused.err.count("\n")) == ("", 1)
     assert not (tmp_path / "market1501.png").exists()
+
+
+def test_a_target_that_learns_from_texts_refuses_pictures_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", "--data", "faces", "--root", str(faces(tmp_path / "mine")), "--quiet"]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith("error: dcmh: pictures with texts to learn from wanted, pictures alone got")
+    assert said.count("\n") == 1

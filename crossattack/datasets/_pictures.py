@@ -1,7 +1,9 @@
 """Photographs -> pixels: every picture whole, at one size, antialiased; grey ones get three equal channels."""
 
 import io
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
 import numpy as np
@@ -38,9 +40,13 @@ def read_pictures(
 ) -> UInt8[Tensor, "items 3 height width"]:
     """These pictures at one size, in this order. boxes: what to cut out of each, if anything."""
     pictures = np.empty((len(names), 3, height, width), np.uint8)
-    with progress.stage(f"reading {files.root.name}", total=len(names)) as tick:
-        for number, (name, box) in enumerate(zip(names, boxes or [None] * len(names), strict=True)):
-            pictures[number] = read_picture(files, name, height, width, box)
+    cut = boxes or [None] * len(names)
+
+    def place(number: int) -> None:
+        pictures[number] = read_picture(files, names[number], height, width, cut[number])
+
+    with progress.stage(f"reading {files.root.name}", total=len(names)) as tick, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(place, range(len(names))):  # Pillow decodes and resizes without holding the interpreter
             tick(1, "")
     return torch.from_numpy(pictures)
 
