@@ -199,6 +199,7 @@ def data_show(
     Examples:
       crossattack data show pictograms
       crossattack data show scenes --set data.pairs=500 --out scenes.png
+      crossattack data show faces --root ~/att_faces.zip
     """
     from crossattack.config import load_config
     from crossattack.progress import progress_for

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from crossattack.datasets import Credit, Pairs, _npm, pictograms
+from crossattack.datasets import Credit, Pairs, _kept, _npm
 from crossattack.datasets._emoji import Emoji, code_of, code_of_characters, text_of, vocabulary, words_in
 from crossattack.datasets._icons import SETS, by_name, svg_of
+from crossattack.datasets._kept import kept_pairs
 from crossattack.datasets._npm import Package, fetch, read_members
 from crossattack.datasets._render import draw, draw_all
 from crossattack.datasets._store import read_pairs, write_pairs
-from crossattack.datasets.pictograms import Pictograms, built_pairs, label
+from crossattack.datasets.pictograms import Pictograms, label
 from crossattack.errors import DataError, MissingDependency
 from crossattack.progress import Silent, Tick
 
@@ -144,7 +145,7 @@ def test_a_drawing_may_point_into_itself() -> None:
 def test_many_processes_draw_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("crossattack.datasets._render.FEW", 0)
     svgs = [svg(f'<rect width="64" height="64" fill="rgb({n},0,0)"/>') for n in range(130)]
-    assert draw_all(svgs, Silent())[:, 0, 0, 0].tolist() == list(range(130))
+    assert draw_all(svgs, Silent(), "squares")[:, 0, 0, 0].tolist() == list(range(130))
 
 
 def tarball(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
@@ -245,27 +246,25 @@ def few() -> Pairs:
 def test_an_interrupted_build_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = tmp_path / "cache" / "few.h5"
 
-    def interrupted(*_: object) -> None:
+    def interrupted(_: object) -> Pairs:
         raise KeyboardInterrupt
 
     def interrupted_midway(temporary: Path, _: Pairs) -> None:
         temporary.write_bytes(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pictograms, "build", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        built_pairs(path, Silent())
-    monkeypatch.setattr(pictograms, "build", lambda progress: few())
-    monkeypatch.setattr(pictograms, "write_pairs", interrupted_midway)
+        kept_pairs(path, interrupted, Silent())
+    monkeypatch.setattr(_kept, "write_pairs", interrupted_midway)
     with pytest.raises(KeyboardInterrupt):
-        built_pairs(path, Silent())
+        kept_pairs(path, lambda progress: few(), Silent())
     assert kept(tmp_path) == []
-    monkeypatch.setattr(pictograms, "write_pairs", write_pairs)
-    built_pairs(path, Silent())
+    monkeypatch.setattr(_kept, "write_pairs", write_pairs)
+    kept_pairs(path, lambda progress: few(), Silent())
     assert kept(tmp_path) == ["few.h5"]
 
 
-def test_a_damaged_file_is_built_again_with_a_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_damaged_file_is_built_again_with_a_line(tmp_path: Path) -> None:
     path, builds = tmp_path / "few.h5", list[int]()
     said = list[str]()
 
@@ -278,12 +277,11 @@ def test_a_damaged_file_is_built_again_with_a_line(monkeypatch: pytest.MonkeyPat
         builds.append(1)
         return few()
 
-    monkeypatch.setattr(pictograms, "build", build)
-    built_pairs(path, Silent())
-    built_pairs(path, Silent())
+    kept_pairs(path, build, Silent())
+    kept_pairs(path, build, Silent())
     assert len(builds) == 1
     path.write_bytes(path.read_bytes()[:-100])
-    assert torch.equal(built_pairs(path, Titles()).images, few().images)
+    assert torch.equal(kept_pairs(path, build, Titles()).images, few().images)
     assert len(builds) == 2
     assert said[0] == "few.h5 is damaged and is built again"
     assert len(read_pairs(path)) == 4

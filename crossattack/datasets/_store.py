@@ -26,7 +26,7 @@ def write_pairs(path: Path, pairs: Pairs) -> None:
         for name, array in arrays_of(pairs).items():
             packing = (
                 {"chunks": (64, *array.shape[1:]), "compression": "gzip", "compression_opts": 1}
-                if name == "images" and len(pairs) >= 64
+                if array.ndim > 1 and len(pairs) >= 64
                 else {}
             )
             file.create_dataset(name, data=array, track_times=False, **packing)

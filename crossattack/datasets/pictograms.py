@@ -5,20 +5,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 import torch
 
-from crossattack.cache import built_once, cache_folder, whole_file
+from crossattack.cache import cache_folder
 from crossattack.datasets import Pairs, Split
 from crossattack.datasets._emoji import EMOJIBASE, EMOJILIB, OPENMOJI, Emoji, read_emojis, text_of, vocabulary
 from crossattack.datasets._icons import SETS, drawings
+from crossattack.datasets._kept import kept_pairs
 from crossattack.datasets._npm import fetch
 from crossattack.datasets._render import draw_all
 from crossattack.datasets._splits import split_by_group
-from crossattack.datasets._store import read_pairs, write_pairs
-from crossattack.errors import DataError
 from crossattack.progress import Progress
 
 RECIPE = 1  # raise it whenever the build changes what comes out
@@ -46,26 +44,9 @@ class Pictograms:
 
     def load(self, progress: Progress) -> tuple[Pairs, Split]:
         """The pairs and their split; `MissingDependency` without npm, `DataError` without a network on first use."""
-        pairs = built_pairs(cache_folder("data") / f"pictograms-{recipe_digest()}.h5", progress)
+        pairs = kept_pairs(cache_folder("data") / f"pictograms-{recipe_digest()}.h5", build, progress)
         roles = {"query": self.query, "attacker": self.attacker, "held_back": self.held_back, "train": self.train}
         return pairs, split_by_group(pairs.groups, **roles, seed=self.split_seed)
-
-
-def built_pairs(path: Path, progress: Progress) -> Pairs:
-    """The pairs in the cache, built when they are missing or damaged."""
-    with built_once(path) as missing:
-        if not missing:
-            try:
-                return read_pairs(path)
-            except DataError:
-                with progress.stage(f"{path.name} is damaged and is built again", total=1) as tick:
-                    path.unlink()
-                    tick(1, "")
-        pairs = build(progress)
-        with whole_file(path) as temporary, progress.stage("keeping pictograms", total=1) as tick:
-            write_pairs(temporary, pairs)
-            tick(1, "")
-    return pairs
 
 
 def build(progress: Progress) -> Pairs:
@@ -85,7 +66,7 @@ def build(progress: Progress) -> Pairs:
     found = [(number, design, turn) for number, drawn in enumerate(designs) for turn, design in enumerate(drawn)]
     texts = [text_of(emojis[number], number + turn, known) for number, _, turn in found]
     told = [(number, design, text) for (number, design, _), text in zip(found, texts, strict=True) if text]
-    images = draw_all([svgs[design][emojis[number].code] for number, design, _ in told], progress)
+    images = draw_all([svgs[design][emojis[number].code] for number, design, _ in told], progress, "pictograms")
     first = sorted(np.unique([hashlib.sha256(image.tobytes()).digest() for image in images], return_index=True)[1].tolist())
     kept = [told[position] for position in first]
     labels, label_names = label([emojis[number] for number, _, _ in kept])

@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Tensor
 
 from crossattack.datasets import Pairs
+from crossattack.errors import UsageError
 from crossattack.metrics.ranking import share_a_label
 from crossattack.progress import Progress
 from crossattack.streams import Streams
@@ -49,7 +50,11 @@ class Dcmh:
     seed: int = 0
 
     def load(self, train: Pairs, *, device: str, progress: Progress) -> HashingTarget:
-        """The target that learned from these pairs; trained on first use."""
+        """The target that learned from these pairs; trained on first use. `UsageError` where they have no texts."""
+        if not train.texts:
+            raise UsageError(
+                "dcmh: pictures with texts to learn from wanted, pictures alone got; choose `--data pictograms` or another target."
+            )
         return trained("dcmh", self, VERSION, train, device, lambda: self.fit(train, device=device, progress=progress))
 
     def fit(self, pairs: Pairs, *, device: str, progress: Progress) -> tuple[HashingNetwork, dict[str, Any]]:

@@ -1,0 +1,72 @@
+"""Photographs -> pixels: every picture whole, at one size, antialiased; grey ones get three equal channels."""
+
+import io
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from numpy import ndarray
+from PIL import Image
+from torch import Tensor
+
+from crossattack.datasets._files import Files
+from crossattack.errors import ConfigError, DataError
+from crossattack.progress import Progress
+
+Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom, in the picture's own pixels
+
+ENDINGS = (".jpg", ".jpeg", ".png", ".pgm", ".ppm", ".bmp", ".webp", ".tif", ".tiff")
+SMALLEST, LARGEST = 8, 2048  # pixels of a side
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file's name says that it is one."""
+    return name.lower().endswith(ENDINGS)
+
+
+def check_size(data: str, height: int, width: int) -> None:
+    """`ConfigError` where a side is not of 8 to 2048 pixels."""
+    for name, got in (("height", height), ("width", width)):
+        if not SMALLEST <= got <= LARGEST:
+            raise ConfigError(f"`{name}` of {data}: {SMALLEST} to {LARGEST} pixels wanted, {got} got.")
+
+
+def read_pictures(
+    files: Files, names: Sequence[str], height: int, width: int, progress: Progress, boxes: Sequence[Box | None] = ()
+) -> UInt8[Tensor, "items 3 height width"]:
+    """These pictures at one size, in this order. boxes: what to cut out of each, if anything."""
+    pictures = np.empty((len(names), 3, height, width), np.uint8)
+    cut = boxes or [None] * len(names)
+
+    def place(number: int) -> None:
+        pictures[number] = read_picture(files, names[number], height, width, cut[number])
+
+    with progress.stage(f"reading {files.root.name}", total=len(names)) as tick, ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(place, range(len(names))):  # Pillow decodes and resizes without holding the interpreter
+            tick(1, "")
+    return torch.from_numpy(pictures)
+
+
+def read_picture(files: Files, name: str, height: int, width: int, box: Box | None = None) -> UInt8[ndarray, "3 height width"]:
+    """One picture; a box is cut out before it is resized, as far as it lies inside."""
+    try:
+        with Image.open(io.BytesIO(files.read(name))) as opened:
+            picture = opened.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise DataError(f"{files.root}: a picture wanted at {name}, none got ({error}); replace or remove it.") from error
+    if box is not None:
+        picture = picture.crop(inside(box, picture.size, f"{files.root}: {name}"))
+    resized = picture.resize((width, height), Image.Resampling.BILINEAR)  # PIL widens the filter where it shrinks: antialiased
+    return np.asarray(resized).transpose(2, 0, 1)
+
+
+def inside(box: Box, size: tuple[int, int], where: str) -> tuple[int, int, int, int]:
+    """The box in whole pixels, clipped to the picture; `DataError` where nothing is left."""
+    left, top, right, bottom = max(0, round(box[0])), max(0, round(box[1])), min(size[0], round(box[2])), min(size[1], round(box[3]))
+    if left >= right or top >= bottom:
+        raise DataError(f"{where}: a box inside the picture of {size[0]} x {size[1]} pixels wanted, {box} got.")
+    return left, top, right, bottom
