@@ -1,6 +1,7 @@
 """Instances: one emoji is one thing, and its designs by up to nine hands are pictures of it."""
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool, Int64
