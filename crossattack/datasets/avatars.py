@@ -40,7 +40,7 @@ class Avatars:
     person; pictures of a query's person on the query's own camera are taken out of its ranking. One view of each person
     and camera is a query, as in Market-1501. Train, attacker, held back and search are shares of the people.
 
-    Fetched from npm (0.4 MB) and drawn by Node.js and resvg on first use, in well under two minutes.
+    Fetched from npm (0.3 MB) and drawn by Node.js and resvg on first use, in well under two minutes.
     """
 
     has_texts: ClassVar[bool] = False
