@@ -18,7 +18,8 @@ def slopes(images: UInt8[Tensor, "items 3 height width"]) -> Float[Tensor, "item
     grey = (images.float() / 255 * torch.tensor(LUMINANCE).reshape(3, 1, 1)).sum(1, keepdim=True)
     across = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]]) / 8
     found = functional.conv2d(functional.pad(grey, (1, 1, 1, 1), mode="replicate"), torch.stack([across, across.T])[:, None])
-    return found.norm(dim=1)
+    lengths: Tensor = found.norm(dim=1)
+    return lengths
 
 
 def textured(images: UInt8[Tensor, "items 3 height width"]) -> Bool[Tensor, "items height width"]:

@@ -1,0 +1,117 @@
+"""UAA-GAN in its three scenarios, beside noise, PGD and the ceiling, on three seeds: what docs/uaa_gan.md tells.
+
+uv run python benchmarks/uaa_gan.py docs/results/uaa_gan.json [SCENARIO ...] [--seeds 0 1 2] [--faces att_faces.zip]
+
+A scenario is a file of configs/uaa_gan; `faces` is face_search on the faces given. Runs that the file has already are not made
+again; name a scenario to renew it. A run trains a generator for three to eight minutes on two cores. What is told of each:
+
+    map, rank-1, precision@10    clean, noise, attacked, ceiling; `pgd` is a run of PGD-20 on the loss `away` at the same eps
+    transfer                     the same attacked pictures on another backbone, trained by itself on the same pictures
+    textured_over_flat           mean |change| on edges and texture over that on surfaces, median over pictures; and of noise
+    items_per_second             of the generator and of PGD, on the attacked items
+"""
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from crossattack.cache import whole_file
+from crossattack.config import load_config
+from crossattack.encoding import encode
+from crossattack.metrics.features import average_precision, places_of
+from crossattack.metrics.ranking import share_a_label
+from crossattack.metrics.texture import textured_over_flat
+from crossattack.perturbing import read_back
+from crossattack.progress import Silent
+from crossattack.targets.gem import Gem
+
+SCENARIOS = ("image_retrieval", "re_identification", "face_search")
+SECOND = Gem(image_tower="convnet", epochs=15, lr=2e-3)  # the other backbone: another family, from scratch
+
+
+def measure(scenario: str, seed: int, more: list[str]) -> dict[str, Any]:
+    """One seed of one scenario: the generator's run, and PGD's."""
+    config = f"configs/uaa_gan/{'face_search' if scenario == 'faces' else scenario}.yaml"
+    command = ["--config", config, "--seed", str(seed), *more]
+    with tempfile.TemporaryDirectory() as runs:
+        found = run([*command, "--name", "gan"], runs)
+        pgd = run([*command, "--attack", "pgd", "--set", "attack.objective=away", "--set", "ceiling.steps=1", "--name", "pgd"], runs)
+        told = figures(found) | {"pgd": figures(pgd)["attacked"], "command": shlex.join(["crossattack", "run", *command])}
+        return told | moved(Path(runs) / "gan") | {"items_per_second": {"uaa_gan": speed(runs, "gan"), "pgd": speed(runs, "pgd")}}
+
+
+def run(arguments: list[str], runs: str) -> dict[str, Any]:
+    """results.json of one run."""
+    command = [sys.executable, "-m", "crossattack.run", *arguments, "--runs", runs, "--json", "--quiet"]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return found
+
+
+def figures(results: dict[str, Any]) -> dict[str, Any]:
+    """mAP with its interval, rank-1 and precision@10 by condition."""
+    found = results["directions"]["image_to_image"]
+    metrics, told = found["metrics"], dict[str, Any]()
+    for name, value in found["map"].items():
+        told[name] = {"map": value, "map_ci95": found["map_ci95"][name]}
+        if name in metrics["cmc"]:
+            told[name] |= {"rank-1": metrics["cmc"][name]["1"], "precision@10": metrics["precision_at"][name]["10"]}
+            told[name]["map_trapezoid"] = metrics["map_trapezoid"][name]
+    return told | {"over_noise_ci95": found["over_noise_ci95"], "distortion": results["distortion"]["images"]}
+
+
+def moved(folder: Path) -> dict[str, Any]:
+    """What the run's own pictures do to another backbone, and where their change goes."""
+    config, conditions = load_config(folder / "config.yaml"), read_back(folder / "items.h5")
+    pairs, split = config.data.plugin.load(Silent())
+    second = SECOND.load(pairs.take(split.train), device="cpu", progress=Silent())
+    query, database = pairs.take(split.query[: config.attacked]), pairs.take(split.database)
+    relevant, junk = share_a_label(query.labels, database.labels), None
+    if query.junk is not None and database.junk is not None:
+        junk = share_a_label(query.junk, database.junk)
+    stored, transfer = encode(second, "images", database.images), dict[str, float]()
+    pictures = {name: condition["images"].items.values for name, condition in conditions.items()}
+    for name, images in pictures.items():
+        places = places_of(encode(second, "images", images), stored, relevant, junk, "cosine")  # type: ignore[arg-type]
+        transfer[name] = float(torch.from_numpy(average_precision(places)).nanmean())
+    ratios = {name: textured_over_flat(pictures["clean"], pictures[name]).nanmedian().item() for name in ("noise", "attacked")}  # type: ignore[arg-type]
+    return {"transfer": transfer, "textured_over_flat": ratios}
+
+
+def speed(runs: str, name: str) -> float:
+    """Attacked items a second, by the run's log of its stage."""
+    for line in (Path(runs) / name / "log.jsonl").read_text(encoding="utf-8").splitlines():
+        event = json.loads(line)
+        if event.get("title") == "perturbing: attacked":
+            return round(event["total"] / event["seconds"], 2)
+    raise SystemExit(f"{name} says nothing of the seconds of its attack")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("path", type=Path)
+    parser.add_argument("scenarios", nargs="*")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--faces", help="the AT&T faces, LFW or CFP: adds the scenario `faces`")
+    asked = parser.parse_args()
+    kept = json.loads(asked.path.read_text(encoding="utf-8")) if asked.path.exists() else {"scenarios": {}}
+    names = [*SCENARIOS, "faces"] if asked.faces else list(SCENARIOS)
+    for seed in asked.seeds:  # every scenario once before any of them twice
+        for name in asked.scenarios or names:
+            scenario = kept["scenarios"].setdefault(name, {})
+            if str(seed) in scenario and not asked.scenarios:
+                continue
+            print(name, seed, file=sys.stderr, flush=True)
+            scenario[str(seed)] = measure(name, seed, ["--data", "faces", "--root", asked.faces] if name == "faces" else [])
+            with whole_file(asked.path) as file:
+                file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
