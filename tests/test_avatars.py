@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from crossattack.cache import cache_folder
 from crossattack.datasets import Pairs, Split, _node
 from crossattack.datasets._node import run_script, unpack
 from crossattack.datasets._people import CAMERAS, CORE, STYLES, Camera, Style, drawn_parts, drawn_people, drawn_view, looks
 from crossattack.datasets._store import write_pairs
+from crossattack.datasets._summary import neutral
 from crossattack.datasets.avatars import PACKAGES, SCRIPT, Avatars, lit
 from crossattack.datasets.instances import Instances
 from crossattack.errors import ConfigError, DataError, MissingDependency
@@ -70,7 +72,7 @@ def test_light_is_a_product_and_daylight_changes_nothing() -> None:
 def test_views_of_a_person_are_nearer_to_each_other_than_to_other_people(drawn: tuple[Pairs, Split]) -> None:
     """Cameras aside: of one camera, the two views of a person against the views of others, in mean colours of 4 x 4 fields."""
     pairs, _ = drawn
-    fields = torch.nn.functional.avg_pool2d(pairs.images.float(), 8).flatten(1)
+    fields = nn.functional.avg_pool2d(pairs.images.float(), 8).flatten(1)
     views = torch.arange(len(pairs)) % SMALL.views
     for camera in range(len(CAMERAS)):
         of = torch.nonzero(views % len(CAMERAS) == camera).flatten()
@@ -173,3 +175,40 @@ def test_instances_asks_for_one_design_of_each_emoji_before_a_second() -> None:
         assert asked.max() <= most
         assert left[asked > 0].min() >= 1
         assert len(split.attacker) <= 1000
+
+
+def mean_precision(pairs: Pairs, split: Split, features: torch.Tensor) -> float:
+    """mAP of the queries by cosine, without what shares a mark of junk."""
+    units = nn.functional.normalize(features)
+    near = units[split.query] @ units[split.database].T
+    left_out = neutral(pairs, split)
+    right = (torch.mm(pairs.labels[split.query].float(), pairs.labels[split.database].float().T) > 0) & ~left_out
+    hits = right.gather(1, near.masked_fill(left_out, -2).argsort(1, descending=True)).float()
+    precision = hits.cumsum(1) / torch.arange(1, hits.shape[1] + 1)
+    return float(((precision * hits).sum(1) / hits.sum(1)).mean())
+
+
+@pytest.mark.slow
+def test_a_network_that_learned_other_people_finds_most_and_colours_alone_find_nobody() -> None:
+    pairs, split = Avatars().load(Silent())
+    pixels = pairs.images.float() / 255 - 0.5
+    coarse = nn.functional.avg_pool2d(pixels, 8).flatten(1)
+    assert mean_precision(pairs, split, coarse - coarse.mean(0)) < 0.05
+    torch.manual_seed(0)
+    sizes = ((3, 32, 2), (32, 64, 2), (64, 128, 2), (128, 128, 1))
+    layers = [nn.Sequential(nn.Conv2d(i, o, 3, s, 1), nn.BatchNorm2d(o), nn.ReLU()) for i, o, s in sizes]
+    network = nn.Sequential(*layers, nn.AdaptiveMaxPool2d(2), nn.Flatten(), nn.Linear(512, 128), nn.BatchNorm1d(128))
+    people, names = torch.unique(pairs.groups[split.train], return_inverse=True)
+    towards = nn.Parameter(torch.randn(len(people), 128) / 10)
+    optimiser = torch.optim.AdamW([*network.parameters(), towards], 3e-3)
+    for _ in range(7):
+        for batch in torch.randperm(len(names)).split(64):
+            lit_anew = pixels[split.train[batch]] * (0.7 + 0.6 * torch.rand(len(batch), 3, 1, 1))
+            cosines = nn.functional.normalize(network(lit_anew)) @ nn.functional.normalize(towards).T
+            optimiser.zero_grad()
+            nn.functional.cross_entropy(16 * cosines, names[batch]).backward()
+            optimiser.step()
+    network.eval()
+    with torch.no_grad():
+        features = torch.cat([network(some) for some in pixels.split(200)])
+    assert mean_precision(pairs, split, features) > 0.4

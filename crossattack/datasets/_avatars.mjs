@@ -6,8 +6,8 @@ const wanted = JSON.parse(readFileSync(0, 'utf8'));
 const drawn = {}, choices = {};
 for (const style of wanted.styles) {
   drawn[style] = await import(`@dicebear/${style}`);
-  const parts = Object.entries(drawn[style].schema.properties);
-  choices[style] = Object.fromEntries(parts.filter(([, part]) => part.type === 'array').map(([name, part]) => [name, part.items.enum ?? part.default]));
+  const parts = Object.entries(drawn[style].schema.properties).filter(([, part]) => part.type === 'array');
+  choices[style] = Object.fromEntries(parts.map(([name, part]) => [name, part.items.enum ?? part.default]));
 }
 const svgs = wanted.avatars.map(([style, options]) => createAvatar(drawn[style], options).toString());
 process.stdout.write(JSON.stringify({ choices, svgs }));
