@@ -54,6 +54,13 @@ def test_a_target_of_features_is_asked_for_features_by_itself() -> None:
     assert load_config(None, []).oracle.reveals == "codes"
 
 
+def test_pictures_alone_have_a_target_of_features_unless_another_is_named() -> None:
+    config = load_config(None, ["data=instances", "attack=pgd"])
+    assert (config.target.name, config.oracle.reveals) == ("gem", "features")
+    with pytest.raises(ConfigError, match="data: pictures with texts wanted by dcmh, instances has pictures alone"):
+        load_config(None, ["data=instances", "attack=pgd", "target=dcmh"])
+
+
 @pytest.mark.parametrize("attack", ["tags", "tokens", "joint"])
 def test_attacks_on_texts_are_refused_where_there_are_none(attack: str) -> None:
     with pytest.raises(ConfigError, match=f"attack: an attack on pictures alone wanted with gem, {attack} got"):

@@ -222,7 +222,7 @@ def test_a_target_that_learns_from_texts_refuses_pictures_alone(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert main(["run", "--data", "faces", "--root", str(faces(tmp_path / "mine")), "--quiet"]) == 2
+    assert main(["run", "--target", "dcmh", "--data", "faces", "--root", str(faces(tmp_path / "mine")), "--quiet"]) == 2
     said = capfd.readouterr().err
-    assert said.startswith("error: dcmh: pictures with texts to learn from wanted, pictures alone got")
+    assert said.startswith("error: data: pictures with texts wanted by dcmh, faces has pictures alone; or `--target gem`.")
     assert said.count("\n") == 1

@@ -27,6 +27,7 @@ from crossattack.config._checks import (
 from crossattack.config._problems import Problems, explain
 from crossattack.config._section import Section, as_table, checked, chosen
 from crossattack.config._sources import merge, read_override, read_yaml
+from crossattack.config._usual import as_usual
 from crossattack.errors import ConfigError
 from crossattack.registry import ATTACKS, DATASETS, TARGETS
 
@@ -140,22 +141,9 @@ class RunConfig(_Table):
 
     @model_validator(mode="before")
     @classmethod
-    def _as_usual_with(cls, tree: Any) -> Any:
-        """What a target is usually run with, where the configuration does not say: one of features reveals those."""
-        target = tree.get("target") if isinstance(tree, Mapping) else None
-        name = target if isinstance(target, str) else target.get("name") if isinstance(target, Mapping) else getattr(target, "name", None)
-        if name not in TARGETS.names():
-            return tree
-        filled = {**tree}
-        for key, value in getattr(TARGETS.load(str(name)), "usual", {}).items():
-            section, _, setting = key.partition(".")
-            if section not in filled:
-                filled[section] = {setting: value} if setting else value
-            elif setting and isinstance(filled[section], Mapping):
-                filled[section] = {setting: value, **filled[section]}
-            elif not setting and isinstance(filled[section], Mapping):
-                filled[section] = {"name": value, **filled[section]}
-        return filled
+    def _as_usual(cls, tree: Any) -> Any:
+        """What goes with what was chosen, where the configuration does not say."""
+        return as_usual(tree) if isinstance(tree, Mapping) else tree
 
     @model_validator(mode="after")
     def _fits_together(self) -> "RunConfig":

@@ -1,0 +1,33 @@
+"""What usually goes with what: a data set of pictures alone with a target of features, and that with attacks on pictures.
+
+A target's class says in `usual` what it is run with unless the configuration says otherwise: plugins of other sections by name,
+settings by dotted key.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from crossattack.registry import DATASETS, TARGETS, Registry
+
+OF_PICTURES = "gem"  # the target for data without texts
+
+
+def as_usual(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with what its data set and its target usually go with filled in."""
+    filled = dict(tree)
+    if filled.get("target") is None and not getattr(_chosen(filled.get("data"), DATASETS), "has_texts", True):
+        filled["target"] = OF_PICTURES
+    for key, value in getattr(_chosen(filled.get("target"), TARGETS), "usual", {}).items():
+        section, _, setting = key.partition(".")
+        given = filled.get(section)
+        if given is None:
+            filled[section] = {setting: value} if setting else value
+        elif isinstance(given, Mapping):
+            filled[section] = {setting or "name": value, **given}
+    return filled
+
+
+def _chosen(section: object, registry: Registry) -> Any:
+    """The plugin's class that a section names; None where it names none that exists."""
+    name = section if isinstance(section, str) else section.get("name") if isinstance(section, Mapping) else getattr(section, "name", None)
+    return registry.load(str(name)) if name in registry.names() else None
