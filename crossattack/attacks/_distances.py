@@ -6,7 +6,7 @@ Each is differentiable, grows with unlikeness, and compares vectors along the la
 from collections.abc import Callable
 from typing import TypeAlias
 
-from torch import Tensor, broadcast_shapes
+from torch import Tensor
 from torch.linalg import vector_norm
 from torch.nn.functional import cosine_similarity
 
@@ -30,11 +30,6 @@ def distance_of(similarity: Similarity) -> Distance:
     return DISTANCES[similarity]
 
 
-def _hamming(first: Tensor, second: Tensor) -> Tensor:
-    shape = broadcast_shapes(first.shape, second.shape)
-    return relaxed_distance(first.expand(shape), second.expand(shape))
-
-
 def _angular(first: Tensor, second: Tensor) -> Tensor:
     return (1 - cosine_similarity(first, second, dim=-1)) / 2
 
@@ -45,7 +40,7 @@ def _euclidean(first: Tensor, second: Tensor) -> Tensor:
 
 
 DISTANCES: dict[Similarity, Distance] = {
-    Similarity.HAMMING: _hamming,
+    Similarity.HAMMING: relaxed_distance,
     Similarity.COSINE: _angular,
     Similarity.EUCLIDEAN: _euclidean,
 }
