@@ -19,7 +19,7 @@ from crossattack.attacks._context import AttackContext
 from crossattack.attacks._generator_file import forged
 from crossattack.cache import whole_file
 from crossattack.encoding import as_floats
-from surrogates.generator import Discriminator, Generator
+from surrogates.generator import Discriminator, PatchGenerator
 
 log = logging.getLogger("crossattack")
 BETAS = (0.5, 0.999)
@@ -57,8 +57,8 @@ class Duel:
 
     def __init__(self, context: AttackContext, training: Training) -> None:
         torch.manual_seed(context.streams.number("generator", "initial weights"))
-        self.generator = Generator(training.width, training.blocks).to(context.device)
-        self.critic = Discriminator(training.width).to(context.device)
+        self.generator = PatchGenerator(training.width, training.blocks).to(context.device)
+        self.critic = Discriminator().to(context.device)
         self.makers, self.judges = (
             torch.optim.Adam(network.parameters(), lr=training.lr, betas=BETAS) for network in (self.generator, self.critic)
         )
@@ -115,7 +115,9 @@ class Duel:
         return True
 
 
-def trained(context: AttackContext, images: UInt8[Tensor, "items 3 height width"], aim: Aim, training: Training, path: Path) -> Generator:
+def trained(
+    context: AttackContext, images: UInt8[Tensor, "items 3 height width"], aim: Aim, training: Training, path: Path
+) -> PatchGenerator:
     """A generator for these pictures, frozen. An interrupted training goes on from its checkpoint at `path`
 
     aim: the loss of changed pictures and their positions among `images`, lowest where the attack is best. `TrainingFailed`

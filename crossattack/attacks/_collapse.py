@@ -15,7 +15,7 @@ from crossattack.errors import TrainingFailed
 
 WINDOW = 50  # steps
 CERTAIN, LOST = 0.01, 1.0  # bounds of the discriminator's loss: 0.5 is guessing, 1 the worst that a constant answer in [0, 1] gives
-LEAST_LEVELS = 0.5  # a change below half a grey level is rounded away
+LEAST_LEVELS = 0.25  # grey levels, the root of the mean square: most of such a change is rounded away
 LEAST_OWN = 0.01  # share of the change's energy that differs from picture to picture
 
 
@@ -49,7 +49,7 @@ class Watch:
         if self.at_bound >= 2:
             raise TrainingFailed(
                 f"a discriminator that does no worse than guessing (0.5) wanted, a loss of {mean:.2g} for {2 * WINDOW} steps got, "
-                f"up to step {self.step}; change `lr`, mostly to a lower one."
+                f"up to step {self.step}; lower `lr`, or raise it where it is so low that nothing is learned."
             )
         return True
 
@@ -57,9 +57,9 @@ class Watch:
         """Look at the changes of some pictures, in pixels of [0, 1]; `TrainingFailed` where they are nothing, or all the same."""
         if not changes.isfinite().all():
             raise TrainingFailed(f"a finite change of each picture wanted, NaN got at step {self.step}; lower `lr`.")
-        if float(changes.abs().max()) * 255 < LEAST_LEVELS:
+        if float(changes.square().mean().sqrt()) * 255 < LEAST_LEVELS:
             raise TrainingFailed(
-                f"a change of the pictures wanted, under half a grey level got at step {self.step}; lower `lambda_r` or raise `lambda_m`."
+                f"a change of the pictures wanted, a quarter of a grey level or less got at step {self.step}; lower `lambda_r` or raise `lambda_m`."
             )
         if len(changes) > 1 and (own := own_share(changes)) < LEAST_OWN:
             raise TrainingFailed(

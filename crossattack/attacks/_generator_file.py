@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int64, UInt8
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -16,7 +16,7 @@ from torch import Tensor
 from crossattack.cache import whole_file
 from crossattack.encoding import as_floats
 from crossattack.errors import DataError
-from surrogates.generator import Generator
+from surrogates.generator import PatchGenerator
 
 FORMAT = "crossattack generator 1"
 LEAST = 16  # pixels of a side that the generator takes
@@ -48,7 +48,7 @@ class Origin:
 class Forger:
     """A trained generator: one forward pass changes pictures within a radius."""
 
-    network: Generator
+    network: PatchGenerator
     origin: Origin
 
     def to(self, device: str) -> "Forger":
@@ -65,7 +65,7 @@ class Forger:
             return (forged(self.network, clean, self.origin.eps if eps is None else eps) * 255).round().to(torch.uint8)
 
 
-def forged(network: Generator, clean: Float[Tensor, "items 3 height width"], eps: float) -> Float[Tensor, "items 3 height width"]:
+def forged(network: PatchGenerator, clean: Float[Tensor, "items 3 height width"], eps: float) -> Float[Tensor, "items 3 height width"]:
     """Changed pictures on whole grey levels, inside the ball; gradients flow as if nothing were clipped or rounded.
 
     The slope of clipping would be zero for each value that is black or white, which most of a drawing is. Sides that the
@@ -96,11 +96,11 @@ def reach(eps: float) -> int:
     return floor(eps * 255 + 1e-6)
 
 
-def save_generator(path: Path, network: Generator, origin: Origin) -> None:
+def save_generator(path: Path, network: PatchGenerator, origin: Origin) -> None:
     """Write the file, whole or not at all."""
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     with whole_file(path) as file:
-        save_file(state, file, {"format": FORMAT, "origin": json.dumps(asdict(origin), sort_keys=True)})
+        save_file(state, file, {FORMAT: json.dumps(asdict(origin), sort_keys=True)})  # one entry: more have no order
 
 
 def load_generator(path: Path | str) -> Forger:
@@ -108,13 +108,13 @@ def load_generator(path: Path | str) -> Forger:
     try:
         with safe_open(path, framework="pt") as file:
             said = file.metadata() or {}
-            if said.get("format") != FORMAT:
-                raise ValueError(f"its format is {said.get('format')!r}")
-            origin = TypeAdapter(Origin).validate_json(said["origin"])
+            if FORMAT not in said:
+                raise ValueError(f"nothing in it says {FORMAT!r}")
+            origin = TypeAdapter(Origin).validate_json(said[FORMAT])
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- not a dict
-        network = Generator(origin.width, origin.blocks)
+        network = PatchGenerator(origin.width, origin.blocks)
         network.load_state_dict(state)
-    except (OSError, SafetensorError, KeyError, ValueError, ValidationError, RuntimeError) as error:
+    except (OSError, SafetensorError, ValueError, RuntimeError) as error:
         wanted = f"a generator that `--attack uaa_gan` made wanted, {path} holds none"
         raise DataError(f"{wanted} ({str(error).splitlines()[0]}); name its generator.safetensors.") from error
     return Forger(network.eval().requires_grad_(False), origin)

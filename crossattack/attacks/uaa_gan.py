@@ -37,7 +37,7 @@ class UaaGan:
     as they are. The generator lies in the run's folder as `generator.safetensors`, for `crossattack perturb`.
 
     negative: which other picture of the batch x' is. pictures: of the attacker's own, at most, that it learns from. width,
-    blocks: channels of its first layer, residual blocks. steps: batches.
+    blocks: channels and residual blocks of the generator. steps: batches.
 
     Differs from the paper: its layers, weights of the losses and margin are not known to us, so these are ours; the
     published mining of x' does not say which is hard. The change is bounded on whole grey levels, and gradients pass clipping
@@ -50,14 +50,14 @@ class UaaGan:
     needs: ClassVar[Needs] = Needs(gradients=True, changes=("images",))
     eps: Eps = 8 / 255
     lambda_r: Annotated[float, Field(ge=0)] = 0.01
-    lambda_m: Annotated[float, Field(ge=0)] = 10.0
+    lambda_m: Annotated[float, Field(ge=0)] = 30.0
     margin: Annotated[float, Field(ge=0)] = 0.5
     negative: Negative = "farthest"
     steps: Steps = 500
-    batch: Annotated[int, Field(ge=2)] = 32
-    lr: Annotated[float, Field(gt=0)] = 1e-3
-    width: Annotated[int, Field(ge=1, le=256)] = 12
-    blocks: Annotated[int, Field(ge=0, le=32)] = 3
+    batch: Annotated[int, Field(ge=2)] = 16
+    lr: Annotated[float, Field(gt=0)] = 5e-3
+    width: Annotated[int, Field(ge=1, le=1024)] = 64
+    blocks: Annotated[int, Field(ge=0, le=32)] = 4
     pictures: Annotated[int, Field(ge=2)] = 1000
 
     def fit(self, context: AttackContext) -> Perturb:
