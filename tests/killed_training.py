@@ -8,7 +8,7 @@ from worlds import attackers_world
 
 from crossattack.attacks.uaa_gan import UaaGan
 
-ATTACK = UaaGan(eps=16 / 255, steps=110, batch=4, width=4, blocks=0, pictures=40)
+ATTACK = UaaGan(eps=16 / 255, steps=80, batch=4, width=4, blocks=0, pictures=40)
 
 
 def train(folder: Path) -> bytes:

@@ -28,13 +28,13 @@ def test_a_training_that_was_killed_ends_like_one_that_was_not_to_the_byte(tmp_p
     with subprocess.Popen([sys.executable, SCRIPT, folders[1], str(torch.get_num_threads())]) as child:
         while child.poll() is None and not list(folders[1].glob("checkpoints/generator-*.pt")):
             time.sleep(0.01)
-        time.sleep(0.2)  # into the steps after it
+        time.sleep(0.05)  # into the steps after it
         child.send_signal(signal.SIGKILL)
     assert child.returncode == -signal.SIGKILL
     assert not (folders[1] / "generator.safetensors").exists()
     (checkpoint,) = folders[1].glob("checkpoints/generator-*.pt")
     step = torch.load(checkpoint, weights_only=True)["watch"]["step"]
-    assert 0 < step < 400
+    assert step == 50
     assert train(folders[1]) == whole
     assert not checkpoint.exists()
 

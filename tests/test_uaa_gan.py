@@ -32,7 +32,7 @@ class Features(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.layers = nn.Sequential(nn.Conv2d(3, 8, 5, 4), nn.ReLU(), nn.Flatten(), nn.LazyLinear(8))
+        self.layers = nn.Sequential(nn.Conv2d(3, 8, 5, 4), nn.ReLU(), nn.Flatten(), nn.Linear(72, 8))
 
     def encode_images(self, images: torch.Tensor) -> torch.Tensor:
         return cast(torch.Tensor, self.layers(images - 0.5))

@@ -59,7 +59,8 @@ class Watch:
             raise TrainingFailed(f"a finite change of each picture wanted, NaN got at step {self.step}; lower `lr`.")
         if float(changes.square().mean().sqrt()) * 255 < LEAST_LEVELS:
             raise TrainingFailed(
-                f"a change of the pictures wanted, a quarter of a grey level or less got at step {self.step}; lower `lambda_r` or raise `lambda_m`."
+                f"a change of the pictures wanted, a quarter of a grey level or less got at step {self.step}; "
+                "lower `lambda_r` or raise `lambda_m`."
             )
         if len(changes) > 1 and (own := own_share(changes)) < LEAST_OWN:
             raise TrainingFailed(
