@@ -65,7 +65,7 @@ def test_the_metric_loss_is_the_naive_loop_of_its_formula(similarity: Similarity
         others = [naive(similarity, clean[at], clean[j]) for j in batch if j != at]
         mined = max(others) if negative == "farthest" else min(others)
         loops.append(max(0.0, mined + margin - naive(similarity, clean[at], changed[i])))
-    assert 0 < sum(loops) / 4 == pytest.approx(float(aim(made, batch)), abs=1e-5)
+    assert 0 < sum(loops) / 4 == pytest.approx(float(aim(made, batch).detach()), abs=1e-5)
 
 
 @pytest.mark.parametrize("sides", [(16, 16), (64, 48), (1, 1), (2, 5), (17, 30), (37, 51), (15, 16)])
