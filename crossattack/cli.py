@@ -1,4 +1,4 @@
-"""The command line: `crossattack run | serve | replay | ledger | list | data`.
+"""The command line: `crossattack run | perturb | serve | replay | ledger | list | data`.
 
 Nothing heavy is imported before it is needed, so that help and refusals come at once. What goes wrong on purpose is one
 line a problem on stderr, never a traceback; a traceback is a bug of ours.
@@ -17,6 +17,7 @@ import typer
 
 from crossattack._cli_output import stdout_or_a_line
 from crossattack._machine import settle
+from crossattack._perturb_command import perturb_command
 from crossattack.errors import CrossattackError, Interrupted
 
 app = typer.Typer(
@@ -31,6 +32,7 @@ data_app = typer.Typer(help="What data sets there are, and what they hold.", no_
 app.add_typer(data_app, name="data")
 ledger_app = typer.Typer(help="What a run asked, and what it cost.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(ledger_app, name="ledger")
+app.command("perturb")(perturb_command)
 
 RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name in --runs.")]
 Runs = Annotated[Path, typer.Option(metavar="DIR", help="Where runs' folders lie.")]

@@ -9,6 +9,7 @@
     ├── LedgerError             the ledger cannot be opened, or is not the one that was expected
     ├── DataError               a data set cannot be fetched, read or split as asked
     ├── TargetError             a target refuses, or its file is damaged
+    ├── TrainingFailed          a network's training came to nothing
     ├── OutputLost              stdout takes no more: exit code 1, or 141 where nobody reads it
     └── Interrupted             Ctrl-C, where there is something to go on with: exit code 130
 
@@ -67,6 +68,10 @@ class DataError(CrossattackError):
 
 class TargetError(CrossattackError):
     """A target refuses, or its file is damaged."""
+
+
+class TrainingFailed(CrossattackError):
+    """A network's training came to nothing; the message says which setting to change."""
 
 
 class OutputLost(CrossattackError):

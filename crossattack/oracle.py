@@ -139,6 +139,11 @@ class Oracle:
         return self._account.remaining
 
     @property
+    def target_digest(self) -> str:
+        """What tells this target from others: it names what was learned of it."""
+        return self._account.terms.digest
+
+    @property
     def cap(self) -> int:
         """The whole budget."""
         return self._account.cap

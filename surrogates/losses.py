@@ -5,7 +5,7 @@ from torch import Tensor, relu
 from torch.nn.functional import softplus
 
 
-def relaxed_distance(first: Float[Tensor, "*shape bits"], second: Float[Tensor, "*shape bits"]) -> Float[Tensor, "*shape"]:
+def relaxed_distance(first: Float[Tensor, "*#shape bits"], second: Float[Tensor, "*#shape bits"]) -> Float[Tensor, "*#shape"]:
     """The Hamming distance (K - <a, b>) / 2 of codes, carried over to relaxed codes and divided by K: in [0, 1]."""
     return (1 - (first * second).mean(-1)) / 2
 
