@@ -33,13 +33,14 @@ from crossattack.progress import Silent
 from crossattack.targets.gem import Gem
 
 SCENARIOS = ("image_retrieval", "re_identification", "face_search")
+ATTACKED = 200
 SECOND = Gem(image_tower="convnet", epochs=15, lr=2e-3)  # the other backbone: another family, from scratch
 
 
 def measure(scenario: str, seed: int, more: list[str]) -> dict[str, Any]:
     """One seed of one scenario: the generator's run, and PGD's."""
     config = f"configs/uaa_gan/{'face_search' if scenario == 'faces' else scenario}.yaml"
-    command = ["--config", config, "--seed", str(seed), *more]
+    command = ["--config", config, "--seed", str(seed), "--attacked", str(ATTACKED), *more]
     with tempfile.TemporaryDirectory() as runs:
         found = run([*command, "--name", "gan"], runs)
         pgd = run([*command, "--attack", "pgd", "--set", "attack.objective=away", "--set", "ceiling.steps=1", "--name", "pgd"], runs)
