@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crossattack.evaluation import DIRECTIONS
+from crossattack.attacks import Needs
+from crossattack.evaluation import ALONE, DIRECTIONS
 from crossattack.registry import ATTACKS
 from crossattack.report._rows import NONE, number
 
@@ -36,8 +37,10 @@ def facts(name: str) -> Facts:
         for what, wanted in {"surrogate or white box": needs.gradients, "surrogate": needs.surrogate, "white box": needs.white_box}.items()
         if wanted
     ]
-    if set(needs.reveals) != {"codes", "ranking"}:
+    if set(needs.reveals) != set(Needs().reveals):
         parts.append(" or ".join(needs.reveals))
+    elif needs.queries:
+        parts.append("queries")
     return Facts(attack.family, ", ".join(parts) or "nothing", _paper(str(attack.__doc__)))
 
 
@@ -63,6 +66,7 @@ def _row(name: str, one: Mapping[str, Any] | None) -> tuple[str, ...]:
     cells = [
         cell
         for direction, modality in DIRECTIONS.items()
+        if direction not in ALONE
         for cell in (_measured(one["directions"][direction]) if modality in changed else (NONE, NONE))
     ]
     return (*said, f"{one['spent']:,}", number(one["seconds"], 0), *cells)
