@@ -71,7 +71,7 @@ def test_the_form_for_losses_is_the_measure_and_has_the_slope_of_its_differences
     clean, changed = pictures(3, 13, 12)
     x, y = clean.double() / 255, (changed.double() / 255).requires_grad_()
     assert torch.allclose(similarity(x, y), ssim(clean, changed), rtol=0, atol=1e-12)
-    assert torch.allclose(similarity(x.float(), y.float()).double(), ssim(clean, changed), rtol=0, atol=5e-4)
+    assert torch.allclose(similarity(x.float(), y.float()).double(), ssim(clean, changed), rtol=0, atol=1e-4)
     assert torch.autograd.gradcheck(lambda z: similarity(x, z), (y,))
 
 
