@@ -1,11 +1,20 @@
 """Just noticeable differences: the curves in closed form, the filters against loops, and where a change hides."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from linear_pairs import linear, linear_world
 from torch import Tensor
 
-from crossattack.attacks._jnd import by_light, by_texture, jnd, radii
+from crossattack.attacks import Pictures
+from crossattack.attacks._balls import ball_of_pictures
+from crossattack.attacks._jnd import by_light, by_texture, hidden, jnd, radii
+from crossattack.config import load_config
+from crossattack.errors import ConfigError, UsageError
+from crossattack.perturbing import noise_like
+from crossattack.registry import ATTACKS
 
 FOUR = [
     [[0, 0, 0, 0, 0], [1, 3, 8, 3, 1], [0, 0, 0, 0, 0], [-1, -3, -8, -3, -1], [0, 0, 0, 0, 0]],
@@ -74,3 +83,49 @@ def test_radii_reach_eps_where_the_picture_hides_most_and_nowhere_more() -> None
     assert torch.allclose(found / found.amax((1, 2, 3), keepdim=True), threshold / threshold.amax((1, 2, 3), keepdim=True))
     assert radii(flat(255), 8 / 255) == pytest.approx(8 / 255)  # a flat picture hides alike everywhere
     assert (found > 0).all()
+
+
+EPS = 8 / 255
+
+
+def half_textured() -> Pictures:
+    """Mid-grey on the left, stripes on the right."""
+    values = torch.full((2, 3, 16, 16), 127, dtype=torch.uint8)
+    values[:, :, :, 8:] = torch.tensor([60, 190], dtype=torch.uint8).repeat(4)
+    return Pictures((0, 1), values)
+
+
+def allowed(items: Pictures) -> Tensor:
+    """Whole levels that each pixel may move."""
+    return (radii(items.values.float() / 255, EPS) * 255 + 1e-3).floor()
+
+
+def test_a_hidden_ball_is_the_same_in_whole_levels_and_never_wider() -> None:
+    items = half_textured()
+    ball = ball_of_pictures(items.values.float() / 255, EPS, "linf")
+    narrow = hidden(ball)
+    levels = (narrow.high - ball.clean) * 255
+    assert torch.allclose(levels, allowed(items).expand_as(levels), atol=1e-3)
+    assert torch.allclose((ball.clean - narrow.low) * 255, levels, atol=1e-3)
+    assert levels.max().item() == pytest.approx(8)
+    assert levels[:, :, :, :4].max().item() <= 2
+
+
+@pytest.mark.parametrize("name", ["fgsm", "pgd", "vmi_fgsm", "gradient"])
+def test_with_perception_an_attack_and_its_control_move_each_pixel_as_far_as_the_picture_hides_it(name: str, tmp_path: Path) -> None:
+    attack, items = ATTACKS.load(name)(eps=EPS, perception="mnd"), half_textured()
+    with linear_world(tmp_path, linear(8)) as world:
+        for one in (attack, noise_like(attack)):
+            change = (one.fit(world.white)(items).items.values.int() - items.values.int()).abs()
+            assert (change <= allowed(items)).all()
+            assert change.max() == 8
+            assert (change == allowed(items)).float().mean() > 0.5
+
+
+def test_the_ceiling_has_the_attacks_perception_and_l2_has_none() -> None:
+    config = load_config(None, ["attack.perception=mnd"], {})
+    assert config.ceiling.plugin.perception == "mnd"
+    with pytest.raises(ConfigError, match=r"attack\.perception: none wanted with `norm: l2`, mnd got"):
+        load_config(None, ["attack.perception=mnd", "attack.norm=l2", "attack.eps=2"], {})
+    with pytest.raises(UsageError, match="`norm: linf` wanted with `perception: mnd`, l2 got"):
+        hidden(ball_of_pictures(half_textured().values.float() / 255, 2.0, "l2"))

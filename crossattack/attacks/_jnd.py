@@ -9,10 +9,15 @@ Paper: Chou, Li, "A Perceptually Tuned Subband Image Coder Based on the Measure 
 Transactions on Circuits and Systems for Video Technology, 1995.
 """
 
+from dataclasses import replace
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
+
+from crossattack.attacks._balls import Ball
+from crossattack.errors import UsageError
 
 LUMA = (0.299, 0.587, 0.114)
 AROUND = ((1, 1, 1, 1, 1), (1, 2, 2, 2, 1), (1, 2, 0, 2, 1), (1, 2, 2, 2, 1), (1, 1, 1, 1, 1))  # the background; adds up to 32
@@ -45,3 +50,12 @@ def radii(clean: Float[Tensor, "items 3 height width"], eps: float) -> Float[Ten
     """How far each pixel may go: `eps` where the picture hides most, elsewhere less, as the thresholds are to each other."""
     threshold = jnd(clean)
     return eps * threshold / threshold.amax(dim=(1, 2, 3), keepdim=True)
+
+
+def hidden(ball: Ball) -> Ball:
+    """A ball of pictures narrowed to `radii`, in whole grey levels: where nothing hides a level, nothing moves."""
+    if ball.norm != "linf":
+        raise UsageError(f"`norm: linf` wanted with `perception: mnd`, {ball.norm} got; a pixel has a radius of its own with linf only.")
+    levels, reach = (ball.clean * 255).round(), (radii(ball.clean, ball.eps) * 255 + 1e-3).floor()
+    low, high = (levels - reach) / 255, (levels + reach) / 255
+    return replace(ball, low=torch.maximum(ball.low, low), high=torch.minimum(ball.high, high))

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from crossattack.attacks import Family, Needs, Perturb
 from crossattack.attacks._context import AttackContext
-from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius
+from crossattack.attacks._fields import AnObjective, Eps, Hiding, Norm, Radius
 from crossattack.attacks._gradient import follow
 from crossattack.attacks._moves import Moves
 from crossattack.objectives.triplet import TRIPLET
@@ -30,6 +30,7 @@ class Fgsm:
     norm: Norm = "linf"
     eps: Radius = 8 / 255
     text_eps: Eps = 0.1
+    perception: Hiding = "none"
     steps: ClassVar[int] = 1
 
     @property
