@@ -5,7 +5,7 @@
 Everyone is granted the target (`dcmh` on `pictograms`) and has to turn a quarter of the bits of the same sampled queries, as bytes. The
 others take, for each picture, the smallest radius in whole grey levels that succeeds (`smallest`); MND has its own search inside the
 largest of them. What is told is of the pictures with which all succeed. Intervals: bootstrap over concepts. Two shared
-cores take a quarter of an hour.
+cores take half an hour.
 """
 
 import argparse
@@ -108,6 +108,27 @@ def told(found: dict[str, dict[str, NDArray[Any]]], groups: NDArray[Any], seeds:
     return {"pictures": len(common), "all_succeed": int(common.sum()), "attacks": attacks, "mnd_of_the_best_other": shares}
 
 
+def table(found: dict[str, Any]) -> str:
+    """The figures as Markdown, as docs/mnd.md shows them."""
+    header = ("attack", "succeeded", "L∞, levels", "L2", "PSNR, dB", "1 - SSIM", "1 - MS-SSIM", "CIEDE2000", "seconds")
+    digits = {"linf": 1, "l2": 2, "psnr": 1, "1 - ssim": 5, "1 - ms_ssim": 5, "ciede2000": 3}
+    rows = [header, ("---",) * len(header)]
+    for name, one in found["attacks"].items():
+        cells = [f"{one[key][0]:.{many}f} ({one[key][1]:.{many}f} to {one[key][2]:.{many}f})" for key, many in digits.items()]
+        rows.append((f"`{name}`", f"{one['succeeded']:.0%}", *cells, f"{one['seconds']:.1f}"))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def claims(found: dict[str, Any]) -> list[str]:
+    """What MND shows beside the other that shows least, a sentence a measure."""
+    told = []
+    for measure, one in found["mnd_of_the_best_other"].items():
+        low, high = one["ci95"]
+        reach = f"95 % interval {low:.1%} to {high:.1%}; goal at most {one['goal']:.0%}"
+        told.append(f"{measure}: {one['share']:.1%} of {one['best_other']}'s ({reach})")
+    return told
+
+
 def main(path: Path, pictures: int, seeds: int, steps: int) -> None:
     """Attack, measure, and write the file."""
     config, progress = load_config(None, [], {}), progress_for(sys.stderr)
@@ -133,6 +154,7 @@ def main(path: Path, pictures: int, seeds: int, steps: int) -> None:
     found |= told(joined, np.concatenate(groups), np.concatenate(of_seed))
     with whole_file(path) as file:
         file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    print(table(found), *claims(found), sep="\n")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictur
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._eyes import open_eyes
 from crossattack.attacks._fields import AnObjective, Eps, Steps
-from crossattack.attacks._gradient import follow
+from crossattack.attacks._gradient import moved
 from crossattack.attacks._leaving import Leaving
 from crossattack.encoding import encode_images
 from crossattack.errors import UnknownName
@@ -81,7 +81,8 @@ class Smallest:
             def attempt(level: int, rows: Int64[Tensor, " rows"]) -> tuple[Tensor, Bool[Tensor, " rows"]]:
                 some = Pictures(tuple(items.ids[row] for row in rows.tolist()), items.values[rows])
                 attack = self.at(level)
-                found = follow(context, attack, attack.objective, attack.moves, eyes)(some).items.values
+                moves = attack.moves.from_anywhere() if self.objective.flat_start else attack.moves
+                found = moved(context, eyes.encoder, some, self.objective.of(eyes.look(some)), attack, moves).items.values
                 assert isinstance(found, Tensor), "pictures stay pictures"
                 outputs = encode_images(eyes.encoder, found, device=context.device)
                 return found, Leaving(own[rows], eyes.similarity, self.leave).gone(outputs)
