@@ -19,9 +19,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from crossattack.codes import differing, harden, pack
-from crossattack.metrics.perceptual import psnr, ssim
+from crossattack.metrics.perceptual import psnr
 from crossattack.metrics.ranking import TieOrder, mean_average_precision, share_a_label
 from crossattack.metrics.statistics import bootstrap_recovered
+from crossattack.metrics.structure import ssim
 
 POPCOUNTS_PER_SECOND = 3.58e9  # 64-bit words a core, all in its second-level cache: the limit that distances alone could reach
 ROUNDS = 3

@@ -1,4 +1,4 @@
-"""The command line: `crossattack run | perturb | serve | replay | ledger | list | data`.
+"""The command line: `crossattack run | perturb | serve | replay | score | ledger | list | data`.
 
 Nothing heavy is imported before it is needed, so that help and refusals come at once. What goes wrong on purpose is one
 line a problem on stderr, never a traceback; a traceback is a bug of ours.
@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from crossattack._cli_output import stdout_or_a_line
+from crossattack._cli_score import score_command
 from crossattack._machine import settle
 from crossattack._perturb_command import perturb_command
 from crossattack.errors import CrossattackError, Interrupted
@@ -244,6 +245,9 @@ def replay_command(run: RunFolder, runs: Runs = Path("runs"), as_json: AsJson = 
         print(f"{where}: {replayed} values computed again, {len(differences)} differences; not replayed: {', '.join(told['not_replayed'])}")
     if differences:
         raise typer.Exit(1)
+
+
+app.command("score")(score_command)
 
 
 @ledger_app.command("show")

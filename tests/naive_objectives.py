@@ -38,6 +38,10 @@ def away(h: Row, seen: Naive) -> float:
     return -sum((a - b) ** 2 for a, b in zip(h, seen.own, strict=True)) / len(h)
 
 
+def odfa(h: Row, seen: Naive) -> float:
+    return sum((a + b) ** 2 for a, b in zip(h, seen.own, strict=True)) / len(h)
+
+
 def own(h: Row, seen: Naive) -> float:
     return product(h, [sign(b) for b in seen.own]) / len(h)
 
@@ -107,5 +111,5 @@ def demote(h: Row, seen: Naive) -> float:
 
 
 FORMULAS: dict[str, Callable[..., float]] = {
-    each.__name__: each for each in (away, cmla, consensus, demote, dhta, hag, own, promote, prototype, sdha, triplet)
+    each.__name__: each for each in (away, cmla, consensus, demote, dhta, hag, odfa, own, promote, prototype, sdha, triplet)
 }

@@ -9,8 +9,10 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from crossattack.errors import UsageError
-from crossattack.metrics import perceptual
-from crossattack.metrics.perceptual import distortion, l2, linf, perceptibility, psnr, rmse, ssim
+from crossattack.metrics import _blocks
+from crossattack.metrics.colour import ciede2000
+from crossattack.metrics.perceptual import distortion, l0, l2, linf, perceptibility, psnr, rmse
+from crossattack.metrics.structure import ms_ssim, ssim
 
 
 def pictures(items: int = 6, height: int = 24, width: int = 31) -> tuple[Tensor, Tensor]:
@@ -74,15 +76,32 @@ def test_unchanged_pictures_keep_the_mean_finite_and_are_counted() -> None:
 
 def test_no_pictures_are_no_error() -> None:
     none = torch.zeros(0, 3, 16, 16, dtype=torch.uint8)
-    assert {key: value for key, value in distortion(none, none).items() if value is not None} == {"unchanged": 0}
+    assert {key: value for key, value in distortion(none, none).items() if value is not None} == {
+        "unchanged": 0,
+        "ms_ssim_scales": 1,
+    }
 
 
 def test_blocks_of_any_size_give_the_same_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     clean, changed = pictures()
-    whole = [measure(clean, changed) for measure in (linf, l2, psnr, ssim)]
-    monkeypatch.setattr(perceptual, "BLOCK", 1)
-    for measure, expected in zip((linf, l2, psnr, ssim), whole, strict=True):
+    measures = (l0, linf, l2, psnr, ssim, ms_ssim, ciede2000)
+    whole = [measure(clean, changed) for measure in measures]
+    monkeypatch.setattr(_blocks, "BLOCK", 1)
+    for measure, expected in zip(measures, whole, strict=True):
         assert torch.allclose(measure(clean, changed), expected, rtol=0, atol=1e-12)
+
+
+def test_l0_counts_pixels_whatever_their_colours_did() -> None:
+    clean, changed = both(50, 50)
+    changed[0, 0, 3, 3], changed[0, :, 5, 5], changed[1, 1, 0] = 51, 0, 60
+    assert l0(clean, changed).tolist() == [2, 16]
+
+
+def test_distortion_of_pictures_below_the_window_has_no_similarity_and_says_the_rest() -> None:
+    clean, changed = torch.full((2, 3, 8, 8), 100, dtype=torch.uint8), torch.full((2, 3, 8, 8), 108, dtype=torch.uint8)
+    found = distortion(clean, changed)
+    assert (found["ssim"], found["ms_ssim"], found["ms_ssim_scales"]) == (None, None, 0)
+    assert found["ciede2000"] == pytest.approx(float(ciede2000(clean, changed).mean()))
 
 
 def test_pictures_below_the_window_are_refused() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from fractions import Fraction
-from typing import Annotated, Any, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, TypeAdapter
 
@@ -52,4 +52,5 @@ Kernel = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]  # pixels
 Share = Annotated[float, Field(ge=0, le=1)]
 Cell = Annotated[int, Field(ge=1, le=1024)]  # pixels
 Queries = Annotated[int, Field(ge=1, le=1_000_000)]  # on behalf of one attacked item
+Hiding: TypeAlias = Literal["none", "mnd"]  # whether each pixel goes as far as the picture hides it; with linf
 Steps = Annotated[int, Field(ge=0, le=100_000)]

@@ -1,7 +1,7 @@
 """What every gradient attack shares: look at the items, fix the objective, descend, and hand back what a file can hold."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
@@ -12,8 +12,9 @@ from crossattack.attacks._aims import modality_of
 from crossattack.attacks._balls import Norm
 from crossattack.attacks._context import AttackContext, OpenEncoder
 from crossattack.attacks._eyes import Eyes, open_eyes
-from crossattack.attacks._fields import AnObjective, Eps, Radius, Steps
+from crossattack.attacks._fields import AnObjective, Eps, Hiding, Radius, Steps
 from crossattack.attacks._ground import ground_of
+from crossattack.attacks._jnd import hidden
 from crossattack.attacks._moves import Draw, Moves, descend
 from crossattack.objectives import Loss, Objective
 from crossattack.objectives.triplet import TRIPLET
@@ -26,7 +27,8 @@ class Radii(Protocol):
     """The settings that every gradient attack has: how far it goes, in how many steps of what length.
 
     norm, eps, alpha: of pictures; a step is a quarter of the radius where `alpha` is None. text_eps, text_alpha: of the
-    weights of bags of words, each on its own.
+    weights of bags of words, each on its own. perception: with `mnd`, a pixel goes as far as its just noticeable difference
+    allows, the most hidden one by the whole radius; of `linf` and of pictures only.
     """
 
     @property
@@ -41,6 +43,8 @@ class Radii(Protocol):
     def text_eps(self) -> float: ...
     @property
     def text_alpha(self) -> float: ...
+    @property
+    def perception(self) -> Hiding: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +60,7 @@ class Strides:
     steps: Steps = 20
     text_eps: Eps = 0.1
     text_alpha: Eps = 0.02
+    perception: Hiding = "none"
 
 
 def follow(context: AttackContext, radii: Radii, objective: Objective, moves: Moves, eyes: Eyes | None = None) -> Perturb:
@@ -80,6 +85,8 @@ def moved(context: AttackContext, encoder: OpenEncoder, items: Items, loss: Loss
     if not isinstance(items, Pictures) and not encoder.vocabulary:
         return unasked(items)
     ground = ground_of(items, encoder, context.device, eps=radii.eps, norm=radii.norm, text_eps=radii.text_eps)
+    if radii.perception == "mnd" and ground.bags is None:
+        ground = replace(ground, ball=hidden(ground.ball))
     alpha = radii.eps / 4 if radii.alpha is None else radii.alpha
     if ground.bags:
         alpha, moves = radii.text_alpha, moves.for_bags()

@@ -8,7 +8,7 @@ from pydantic import Field
 from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._eyes import AMONG, open_eyes
-from crossattack.attacks._fields import Eps, Norm, Radius, Steps
+from crossattack.attacks._fields import Eps, Hiding, Norm, Radius, Steps
 from crossattack.attacks._gradient import follow
 from crossattack.attacks._moves import Moves
 from crossattack.attacks._verdict import verdict
@@ -46,6 +46,7 @@ class Aach:
     steps: Steps = 20
     text_eps: Eps = 0.1
     text_alpha: Eps = 0.02
+    perception: Hiding = "none"
     margin: Annotated[float, Field(ge=0, le=2)] = 1.0
     quantisation: Annotated[float, Field(ge=0)] = 0.01
     among: Annotated[float, Field(gt=0, le=0.5)] = AMONG

@@ -5,8 +5,8 @@ from typing import ClassVar
 
 from crossattack.attacks import Family, Needs, Perturb
 from crossattack.attacks._context import AttackContext
-from crossattack.attacks._fields import AnObjective, Eps, Norm, Radius
-from crossattack.attacks._gradient import Strides, follow
+from crossattack.attacks._fields import AnObjective, Eps, Hiding, Norm, Radius
+from crossattack.attacks._gradient import follow
 from crossattack.attacks._moves import Moves
 from crossattack.objectives.triplet import TRIPLET
 
@@ -30,6 +30,18 @@ class Fgsm:
     norm: Norm = "linf"
     eps: Radius = 8 / 255
     text_eps: Eps = 0.1
+    perception: Hiding = "none"
+    steps: ClassVar[int] = 1
+
+    @property
+    def alpha(self) -> float:
+        """The length of its step."""
+        return self.eps
+
+    @property
+    def text_alpha(self) -> float:
+        """The same of the weights of words."""
+        return self.text_eps
 
     @property
     def moves(self) -> Moves:
@@ -38,5 +50,4 @@ class Fgsm:
 
     def fit(self, context: AttackContext) -> Perturb:
         """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
-        stride = Strides(norm=self.norm, eps=self.eps, alpha=self.eps, steps=1, text_eps=self.text_eps, text_alpha=self.text_eps)
-        return follow(context, stride, self.objective, self.moves)
+        return follow(context, self, self.objective, self.moves)

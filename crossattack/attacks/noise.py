@@ -10,7 +10,8 @@ from crossattack.attacks._bags import as_bags
 from crossattack.attacks._balls import ball_of_pictures, to_bytes
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._edits import EVERY, Actions, Edits, Least, Rules, at_random, rules_for
-from crossattack.attacks._fields import Eps, Norm, Radius
+from crossattack.attacks._fields import Eps, Hiding, Norm, Radius
+from crossattack.attacks._jnd import hidden
 from surrogates.texts import Bags, words_of
 
 
@@ -18,7 +19,8 @@ from surrogates.texts import Bags, words_of
 class Noise:
     """Random signs of the same radius, at no query: each pixel moves by +eps or -eps, each word's weight by +-text_eps.
 
-    With `norm: l2` all pixels move by the same amount, such that the picture as a whole moves by eps.
+    With `norm: l2` all pixels move by the same amount, such that the picture as a whole moves by eps. With `perception: mnd` a
+    pixel moves as far as it may with an attack that has that.
 
     edits: the control of attacks that edit texts: exactly so many edits, each drawn from all that the attack may make
     (`actions`, `least`, `synonyms` as it has them), where it makes that many at most.
@@ -31,6 +33,7 @@ class Noise:
     norm: Norm = "linf"
     eps: Radius = 8 / 255
     text_eps: Eps = 0.1
+    perception: Hiding = "none"
     edits: Edits | None = None
     actions: Actions = EVERY
     least: Least = 1
@@ -46,6 +49,8 @@ class Noise:
         def perturb(items: Items) -> Perturbed:
             if isinstance(items, Pictures):
                 ball = ball_of_pictures(items.values.float() / 255, self.eps, self.norm)
+                if self.perception == "mnd":
+                    ball = hidden(ball)
                 signs = torch.stack([self._signs(context, items.values.shape[1:], "image", i) for i in items.ids])
                 found = ball.project(ball.clean + ball.eps * ball.downhill(-signs.float()))
                 return unasked(Pictures(items.ids, to_bytes(found, ball)))

@@ -19,7 +19,7 @@ from crossattack.config._problems import Problems, explain, unknown_key
 from crossattack.errors import CrossattackError, UnknownName
 from crossattack.registry import Registry
 
-RADII = ("norm", "eps", "text_eps", "edits")
+RADII = ("norm", "eps", "text_eps", "edits", "perception")
 
 
 @dataclass(frozen=True, eq=False)
