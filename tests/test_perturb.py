@@ -16,7 +16,9 @@ from PIL import Image, ImageCms
 
 from crossattack._perturb_tiles import in_tiles
 from crossattack.cli import main
+from crossattack.config import load_config
 
+ROOT = Path(__file__).parents[1]
 RNG = np.random.default_rng(0)
 
 
@@ -220,3 +222,44 @@ def test_tiles_are_the_naive_crops_and_leave_no_pixel_out() -> None:
     seen.clear()
     assert torch.equal(in_tiles(change, picture, tile=62, around=4), 255 - picture)
     assert seen == [(70, 45)]
+
+
+def test_the_generator_that_a_run_leaves_is_taken(here: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    tiny = {"data.pairs": 240, "data.pixels": 16, "target.image_tower": "convnet", "target.epochs": 1, "evaluation.resamples": 20}
+    tiny |= {"attack.steps": 4, "attack.batch": 4, "attack.width": 4, "ceiling.steps": 1, "oracle.white_box": "true"}
+    settings = [part for key, value in tiny.items() for part in ("--set", f"{key}={value}")]
+    run = [
+        "run",
+        "--attack",
+        "uaa_gan",
+        "--data",
+        "scenes",
+        "--attacked",
+        "6",
+        "--bits",
+        "16",
+        "--device",
+        "cpu",
+        "--name",
+        "mine",
+        "--quiet",
+    ]
+    assert main([*run, *settings]) == 0
+    capfd.readouterr()
+    Image.fromarray(noise(16, 16)).save(here / "in/a.png")
+    assert main(["perturb", "--generator", "runs/mine/generator.safetensors", "in", "out", "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    results = json.loads((here / "runs/mine/results.json").read_text())
+    assert told["generator"]["target"] == results["target"]["digest"]
+    assert told["eps"] == pytest.approx(8 / 255)
+    assert 0 < told["pictures"][0]["linf"] <= 8 / 255
+
+
+def test_the_configuration_of_the_docs_is_a_valid_run_and_names_its_own_command() -> None:
+    path = "configs/uaa_gan/hashing.yaml"
+    config = load_config(ROOT / path)
+    assert (config.name, config.attack.plugin.eps, config.oracle.white_box) == ("uaa_gan-hashing", pytest.approx(10 / 255), True)
+    page = (ROOT / "docs/uaa_gan.md").read_text(encoding="utf-8")
+    for text in ((ROOT / path).read_text(encoding="utf-8"), page):
+        assert f"crossattack run --config {path}" in text
+    assert f"crossattack perturb --generator runs/{config.name}/generator.safetensors" in page
