@@ -1,8 +1,16 @@
 """Where a change goes, on pictures of which it is known."""
 
+from pathlib import Path
+
+import pytest
 import torch
 
+from crossattack.config import load_config, to_yaml
+from crossattack.errors import UsageError
 from crossattack.metrics.texture import flat, slopes, textured, textured_over_flat
+from crossattack.perturbing import kept, untouched
+from crossattack.progress import Silent
+from crossattack.report.overlay import draw, overlay
 
 
 def halves() -> torch.Tensor:
@@ -38,3 +46,26 @@ def test_the_ratio_is_that_of_the_two_means() -> None:
 def test_a_picture_without_texture_has_no_ratio() -> None:
     surface = torch.full((1, 3, 8, 8), 90, dtype=torch.uint8)
     assert textured_over_flat(surface, surface + 1).isnan().all()
+
+
+def test_the_overlay_is_red_where_the_picture_was_changed_and_pale_elsewhere() -> None:
+    clean = torch.full((3, 4, 4), 200, dtype=torch.uint8)
+    changed = clean.clone()
+    changed[:, 1, 2] += 9
+    shown = overlay(clean, changed)
+    assert shown[1, 2] == pytest.approx([0.84, 0.1, 0.2], abs=1e-6)
+    assert shown[0, 0] == pytest.approx([0.55 + 0.45 * 200 / 255] * 3, abs=1e-6)
+
+
+def test_a_figure_shows_only_what_anybody_may_show(tmp_path: Path) -> None:
+    """Scenes are ours and carry no credits: nothing is taken, and nothing is written."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    config = load_config(None, ["data={name: scenes, pairs: 60, pixels: 16}", "attacked=2", "target.image_tower=convnet"])
+    (folder / "config.yaml").write_text(to_yaml(config))
+    pairs, split = config.data.plugin.load(Silent())
+    clean = untouched(pairs.take(split.query[:2]))
+    kept(folder / "items.h5", {"clean": clean, "attacked": clean})
+    with pytest.raises(UsageError, match="drawings under Apache-2.0, MIT, CC0-1.0 wanted, scenes has none"):
+        draw(folder, tmp_path / "figure.png", 4)
+    assert not (tmp_path / "figure.png").exists()

@@ -7,6 +7,7 @@ Everything is said in [0, 1] pixels, so a change by 8 levels is 8 / 255. A measu
 from crossattack.metrics._blocks import PerPicture, Pictures, blockwise
 from crossattack.metrics.colour import ciede2000
 from crossattack.metrics.structure import ms_ssim, scales_of, ssim
+from crossattack.metrics.texture import textured_over_flat
 
 
 def linf(clean: Pictures, changed: Pictures) -> PerPicture:
@@ -67,9 +68,16 @@ def distortion(clean: Pictures, changed: Pictures) -> dict[str, float | int | No
         "ms_ssim": _mean(ms_ssim(clean, changed)) if scales else None,
         "ms_ssim_scales": scales,
         "ciede2000": _mean(ciede2000(clean, changed)) if clean.shape[1] == 3 else None,
+        "textured_over_flat": _median(textured_over_flat(clean, changed)) if clean.shape[1] == 3 else None,
         "perceptibility": perceptibility(clean, changed) if len(each) else None,
         "perceptibility_per_picture": _mean(each),
     }
+
+
+def _median(values: PerPicture) -> float | None:
+    """Over the pictures that have a value."""
+    known = values[values.isfinite()]
+    return float(known.median()) if len(known) else None
 
 
 def _mean(values: PerPicture) -> float | None:
