@@ -9,6 +9,9 @@ again; name a scenario to renew it. A run trains a generator for three to eight 
     transfer                     the same attacked pictures on another backbone, trained by itself on the same pictures
     textured_over_flat           mean |change| on edges and texture over that on surfaces, median over pictures; and of noise
     items_per_second             of the generator and of PGD, on the attacked items
+
+With `--sensitivity`, image_retrieval on seed 0 and 100 queries instead, with one weight of the loss at a time away from its default. `--figure FILE`
+draws what the file has of that.
 """
 
 import argparse
@@ -22,6 +25,7 @@ from typing import Any
 
 import torch
 
+from crossattack.attacks.uaa_gan import UaaGan
 from crossattack.cache import whole_file
 from crossattack.config import load_config
 from crossattack.encoding import encode
@@ -34,6 +38,7 @@ from crossattack.targets.gem import Gem
 
 SCENARIOS = ("image_retrieval", "re_identification", "face_search")
 ATTACKED = 200
+AROUND = {"lambda_r": (0.0, 0.01, 0.1, 1.0), "lambda_m": (3.0, 30.0, 300.0), "margin": (0.1, 0.5, 1.0)}
 SECOND = Gem(image_tower="convnet", epochs=15, lr=2e-3)  # the other backbone: another family, from scratch
 
 
@@ -46,6 +51,49 @@ def measure(scenario: str, seed: int, more: list[str]) -> dict[str, Any]:
         pgd = run([*command, "--attack", "pgd", "--set", "attack.objective=away", "--set", "ceiling.steps=1", "--name", "pgd"], runs)
         told = figures(found) | {"pgd": figures(pgd)["attacked"], "command": shlex.join(["crossattack", "run", *command])}
         return told | moved(Path(runs) / "gan") | {"items_per_second": {"uaa_gan": speed(runs, "gan"), "pgd": speed(runs, "pgd")}}
+
+
+def sensitivity(setting: str, value: float) -> dict[str, Any]:
+    """Image retrieval with one setting of the attack changed."""
+    command = ["--config", "configs/uaa_gan/image_retrieval.yaml", "--attacked", "100", "--set", f"attack.{setting}={value}"]
+    with tempfile.TemporaryDirectory() as runs:
+        found = run([*command, "--set", "ceiling.steps=1", "--name", "gan"], runs)
+    told = figures(found)
+    return {
+        "command": shlex.join(["crossattack", "run", *command]),
+        **{name: told[name]["map"] for name in ("clean", "noise", "attacked")},
+        "map_ci95": told["attacked"]["map_ci95"],
+        "l2": told["distortion"]["l2"],
+        "ssim": told["distortion"]["ssim"],
+    }
+
+
+def draw(kept: dict[str, Any], path: Path) -> None:
+    """mAP after the attack against each weight of the loss, with intervals; the default's is the filled point."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    mpl.rcParams["svg.hashsalt"] = "crossattack"
+    figure = Figure(figsize=(8.4, 2.4), layout="constrained")
+    for axes, (setting, values) in zip(figure.subplots(1, len(AROUND), sharey=True), AROUND.items(), strict=True):
+        for place, value in enumerate(values):
+            one = kept["sensitivity"][setting][str(value)]
+            low, high = one["map_ci95"]
+            usual = "black" if value == getattr(UaaGan, setting) else "white"
+            error = [[one["attacked"] - low], [high - one["attacked"]]]
+            axes.errorbar(place, one["attacked"], yerr=error, fmt="o", color="black", mfc=usual, capsize=2, lw=1)
+        axes.axhline(0.15 * one["clean"], color="#ee6677", lw=1, ls=":")
+        axes.set(
+            xticks=range(len(values)),
+            xticklabels=[f"{value:g}" for value in values],
+            xlabel=setting,
+            xlim=(-0.5, len(values) - 0.5),
+            ylim=(0, None),
+        )
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.axes[0].set_ylabel("mAP after the attack\n(dotted: 15 % of clean)", fontsize=8)
+    with whole_file(path) as file:
+        figure.savefig(file, format="svg", metadata={"Date": None})
 
 
 def run(arguments: list[str], runs: str) -> dict[str, Any]:
@@ -100,8 +148,24 @@ def main() -> None:
     parser.add_argument("scenarios", nargs="*")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--faces", help="the AT&T faces, LFW or CFP: adds the scenario `faces`")
+    parser.add_argument("--sensitivity", action="store_true")
+    parser.add_argument("--figure", type=Path)
     asked = parser.parse_args()
     kept = json.loads(asked.path.read_text(encoding="utf-8")) if asked.path.exists() else {"scenarios": {}}
+    if asked.figure:
+        draw(kept, asked.figure)
+        return
+    if asked.sensitivity:
+        for setting, value in [(setting, value) for setting, values in AROUND.items() for value in values]:
+            done = kept.setdefault("sensitivity", {}).setdefault(setting, {})
+            if str(value) not in done:
+                print(setting, value, file=sys.stderr, flush=True)
+                usual = [
+                    other[str(getattr(UaaGan, key))] for key, other in kept["sensitivity"].items() if str(getattr(UaaGan, key)) in other
+                ]
+                done[str(value)] = usual[0] if usual and value == getattr(UaaGan, setting) else sensitivity(setting, value)
+                save(kept, asked.path)
+        return
     names = [*SCENARIOS, "faces"] if asked.faces else list(SCENARIOS)
     for seed in asked.seeds:  # every scenario once before any of them twice
         for name in asked.scenarios or names:
@@ -110,8 +174,13 @@ def main() -> None:
                 continue
             print(name, seed, file=sys.stderr, flush=True)
             scenario[str(seed)] = measure(name, seed, ["--data", "faces", "--root", asked.faces] if name == "faces" else [])
-            with whole_file(asked.path) as file:
-                file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+            save(kept, asked.path)
+
+
+def save(kept: dict[str, Any], path: Path) -> None:
+    """Write what is known so far, whole."""
+    with whole_file(path) as file:
+        file.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

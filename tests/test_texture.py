@@ -66,6 +66,6 @@ def test_a_figure_shows_only_what_anybody_may_show(tmp_path: Path) -> None:
     pairs, split = config.data.plugin.load(Silent())
     clean = untouched(pairs.take(split.query[:2]))
     kept(folder / "items.h5", {"clean": clean, "attacked": clean})
-    with pytest.raises(UsageError, match="drawings under Apache-2.0, MIT, CC0-1.0 wanted, scenes has none"):
+    with pytest.raises(UsageError, match=r"drawings under Apache-2\.0, MIT, CC0-1\.0 wanted, scenes has none"):
         draw(folder, tmp_path / "figure.png", 4)
     assert not (tmp_path / "figure.png").exists()
