@@ -10,8 +10,8 @@ again; name a scenario to renew it. A run trains a generator for three to eight 
     textured_over_flat           mean |change| on edges and texture over that on surfaces, median over pictures; and of noise
     items_per_second             of the generator and of PGD, on the attacked items
 
-With `--sensitivity`, image_retrieval on seed 0 and 100 queries instead, with one weight of the loss at a time away from its default. `--figure FILE`
-draws what the file has of that.
+With `--sensitivity`, image_retrieval on seed 0 and 100 queries instead, with one weight of the loss at a time away from its
+default. `--figure FILE` draws what the file has of that.
 """
 
 import argparse
@@ -156,15 +156,14 @@ def main() -> None:
         draw(kept, asked.figure)
         return
     if asked.sensitivity:
+        done, usual = kept.setdefault("sensitivity", {}), UaaGan()
         for setting, value in [(setting, value) for setting, values in AROUND.items() for value in values]:
-            done = kept.setdefault("sensitivity", {}).setdefault(setting, {})
-            if str(value) not in done:
-                print(setting, value, file=sys.stderr, flush=True)
-                usual = [
-                    other[str(getattr(UaaGan, key))] for key, other in kept["sensitivity"].items() if str(getattr(UaaGan, key)) in other
-                ]
-                done[str(value)] = usual[0] if usual and value == getattr(UaaGan, setting) else sensitivity(setting, value)
-                save(kept, asked.path)
+            if str(value) in done.setdefault(setting, {}):
+                continue
+            print(setting, value, file=sys.stderr, flush=True)
+            known = [other[default] for key, other in done.items() if (default := str(getattr(usual, key))) in other]
+            done[setting][str(value)] = known[0] if known and value == getattr(usual, setting) else sensitivity(setting, value)
+            save(kept, asked.path)
         return
     names = [*SCENARIOS, "faces"] if asked.faces else list(SCENARIOS)
     for seed in asked.seeds:  # every scenario once before any of them twice
