@@ -15,8 +15,10 @@ OF_PICTURES = "gem"  # the target for data without texts
 def as_usual(tree: Mapping[str, Any]) -> dict[str, Any]:
     """The configuration with what its data set and its target usually go with filled in."""
     filled = dict(tree)
-    if filled.get("target") is None and not getattr(_chosen(filled.get("data"), DATASETS), "has_texts", True):
-        filled["target"] = OF_PICTURES
+    if not getattr(_chosen(filled.get("data"), DATASETS), "has_texts", True):
+        given = filled.get("target") or {}
+        if isinstance(given, Mapping):
+            filled["target"] = {"name": OF_PICTURES, **given}
     for key, value in getattr(_chosen(filled.get("target"), TARGETS), "usual", {}).items():
         section, _, setting = key.partition(".")
         given = filled.get(section)
