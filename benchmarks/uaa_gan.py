@@ -53,6 +53,39 @@ def measure(scenario: str, seed: int, more: list[str]) -> dict[str, Any]:
         return told | moved(Path(runs) / "gan") | {"items_per_second": {"uaa_gan": speed(runs, "gan"), "pgd": speed(runs, "pgd")}}
 
 
+def table(kept: dict[str, Any]) -> str:
+    """The scenarios in Markdown: means over seeds; the interval reaches from the lowest to the highest bound of any seed's."""
+    head = (
+        "scenario",
+        "seeds",
+        "clean",
+        "noise",
+        "PGD-20",
+        "UAA-GAN",
+        "of clean",
+        "rank-1",
+        "another backbone: clean, noise, UAA-GAN",
+        "x PGD's speed",
+    )
+    rows = [head, ("---",) * len(head)]
+    for name, runs in kept["scenarios"].items():
+        seeds = list(runs.values())
+        mean = {key: _mean([one[key]["map"] for one in seeds]) for key in ("clean", "noise", "pgd", "attacked")}
+        low, high = (pick(one["attacked"]["map_ci95"][end] for one in seeds) for end, pick in ((0, min), (1, max)))
+        ranks = " → ".join(f"{_mean([one[key]['rank-1'] for one in seeds]):.3f}" for key in ("clean", "attacked"))
+        other = ", ".join(f"{_mean([one['transfer'][key] for one in seeds]):.3f}" for key in ("clean", "noise", "attacked"))
+        faster = _mean([one["items_per_second"]["uaa_gan"] / one["items_per_second"]["pgd"] for one in seeds])
+        reached = f"**{mean['attacked']:.3f}** [{low:.3f}, {high:.3f}]"
+        share = f"{100 * mean['attacked'] / mean['clean']:.0f} %"
+        cells = [f"{mean[key]:.3f}" for key in ("clean", "noise", "pgd")]
+        rows.append((f"`{name}`", str(len(seeds)), *cells, reached, share, ranks, other, f"{faster:.0f}"))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
 def sensitivity(setting: str, value: float) -> dict[str, Any]:
     """Image retrieval with one setting of the attack changed."""
     command = ["--config", "configs/uaa_gan/image_retrieval.yaml", "--attacked", "100", "--set", f"attack.{setting}={value}"]
@@ -150,8 +183,12 @@ def main() -> None:
     parser.add_argument("--faces", help="the AT&T faces, LFW or CFP: adds the scenario `faces`")
     parser.add_argument("--sensitivity", action="store_true")
     parser.add_argument("--figure", type=Path)
+    parser.add_argument("--table", action="store_true", help="print the table of what the file has")
     asked = parser.parse_args()
     kept = json.loads(asked.path.read_text(encoding="utf-8")) if asked.path.exists() else {"scenarios": {}}
+    if asked.table:
+        print(table(kept), end="")
+        return
     if asked.figure:
         draw(kept, asked.figure)
         return
