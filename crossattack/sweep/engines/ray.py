@@ -47,8 +47,8 @@ class Ray:
             raise UsageError(f"{says}; start one with `ray start --head`, or leave it out.") from error
         self._ray, self._work, self._threads, self._key = ray, work, threads, key
         self._jobs = jobs or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        self._task = ray.remote(at_a_distance).options(max_retries=0, num_cpus=1, num_gpus=gpus)
-        self._forget = ray.remote(forget).options(max_retries=0, num_cpus=0)
+        self._task = ray.remote(max_retries=0, num_cpus=1, num_gpus=gpus)(at_a_distance)
+        self._forget = ray.remote(max_retries=0, num_cpus=0)(forget)
         self._open = dict[Any, tuple[str, Path]]()  # by the stream of what a task says
         self._places = dict[str, str]()  # machines by digest
 
