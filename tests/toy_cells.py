@@ -1,6 +1,6 @@
 """Cells that take no time: their work is a function of their configuration, with accidents where a test wants some.
 
-python toy_cells.py FILE RUNS JOBS      the driver, as a process that can be killed
+python toy_cells.py FILE RUNS JOBS [ENGINE]      the driver, as a process that can be killed
 
 What happens is said by files in $TOYS: `log` has a line an attempt; of a cell whose seed stands in `kill`, the first attempt is
 SIGKILLed, in `always` every one, in `raise` it raises, in `slow` it waits until the file is gone.
@@ -27,7 +27,7 @@ def work(folder: Path) -> None:
     config = yaml.safe_load((folder / "config.yaml").read_text())
     toys, seed = Path(os.environ["TOYS"]), config["seed"]
     with (toys / "log").open("a") as log:
-        log.write(f"{folder.name} {os.getpid()}\n")
+        log.write(f"{config['name']} {os.getpid()}\n")
     if seed in told(toys, "raise"):
         raise ValueError(f"no luck\nwith seed {seed}")
     if seed in told(toys, "always"):
@@ -54,5 +54,6 @@ def told(toys: Path, name: str) -> list[int]:
 
 
 if __name__ == "__main__":
-    done = sweep(Wish(path=Path(sys.argv[1]), runs=Path(sys.argv[2]), jobs=int(sys.argv[3]), work=WORK))
+    engine: Any = sys.argv[4] if len(sys.argv) > 4 else "processes"
+    done = sweep(Wish(path=Path(sys.argv[1]), runs=Path(sys.argv[2]), jobs=int(sys.argv[3]), engine=engine, work=WORK))
     sys.exit(not done)

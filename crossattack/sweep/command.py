@@ -6,6 +6,7 @@ Nothing is written before the whole grid is known to be sound. What a user is to
 import json
 import os
 import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,7 +55,7 @@ def sweep(wish: Wish) -> bool:
     with _alone(folder), Table.open(folder / "sweep.sqlite") as table:
         take_up(plan, table, folder)
         try:
-            with listening(table.rows(), quiet=wish.quiet) as listener:
+            with listening(table.rows(), sys.stderr, quiet=wish.quiet) as listener:
                 if any(row.state != "done" for row in table.rows()):
                     drive(plan, table, folder, hire(wish, folder, table.id), this_process(), listener)
         except KeyboardInterrupt as interrupt:
@@ -115,6 +116,8 @@ def _ray(wish: Wish, folder: Path, key: str) -> Engine:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """One driver at a time; its folder is made when it is not there."""
+    if (folder / "config.yaml").is_file():
+        raise UsageError(f"name: one that no run has wanted, {folder} is a run's folder; give the sweep another, or use `--runs DIR`.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

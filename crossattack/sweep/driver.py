@@ -50,51 +50,57 @@ def drive(sweep: Sweep, table: Table, folder: Path, engine: Engine, owner: Owner
     """Run every pending cell to its end. However this ends, no worker is left and no cell is said to be running."""
     cells = {cell.digest: cell for cell in sweep.cells}
     waiting = deque(row.digest for row in table.rows() if row.state == "pending")
-    running, lost = dict[str, float](), Counter[str]()
+    running, lost, reports = dict[str, float](), Counter[str](), list[Report]()
     written = beaten = time.monotonic()
     try:
-        while waiting or running:
-            while waiting and len(running) < engine.slots:
-                digest = waiting.popleft()
-                _patiently(partial(_prepared, cells[digest], folder / digest), listener)
-                _patiently(partial(table.start, digest, owner, time.time()), listener)
-                running[digest] = time.monotonic()
-                engine.start(digest, folder / digest)
-            for report in engine.reports(BEAT):
+        while waiting or running or reports:
+            writes, ended, begun = list[Callable[[], None]](), list[str](), list[str]()
+            for report in reports:
                 seconds = round(time.monotonic() - running.pop(report.digest), 3)
-                if _settled(report, seconds, table, folder, lost, sweep.attempts, listener):
-                    listener.ended(*table.rows(report.digest))
-                else:
+                if report.lost:
+                    lost[report.digest] += 1
+                verdict = _verdict(report, seconds, table, folder, lost[report.digest], sweep.attempts)
+                if verdict is None:
                     waiting.append(report.digest)
+                    listener.remark(f"{report.digest}: {report.reason}; it is tried again ({lost[report.digest]} of {sweep.attempts})")
+                else:
+                    ended.append(report.digest)
+                writes.append(verdict or partial(table.put_back, [report.digest]))
+            while waiting and len(running) < engine.slots:
+                begun.append(digest := waiting.popleft())
+                running[digest] = time.monotonic()
+                _patiently(partial(_prepared, cells[digest], folder / digest), listener)
+                writes.append(partial(table.start, digest, owner, time.time()))
             if time.monotonic() - beaten >= BEAT:
                 beaten = time.monotonic()
-                _patiently(lambda: table.beat(owner, time.time()), listener)
+                writes.append(partial(table.beat, owner, time.time()))
+            _patiently(partial(table.commit, writes), listener)
+            for digest in begun:
+                engine.start(digest, folder / digest)
+            for digest in ended:
+                listener.ended(*table.rows(digest))
             if time.monotonic() - written >= FRESH:
                 written = time.monotonic()
                 _show(sweep, table, folder, listener)
+            reports = list(engine.reports(BEAT)) if running else []
     finally:
         engine.stop()
         with suppress(DiskFull):
-            table.put_back(list(running))
+            table.put_back([row.digest for row in table.rows() if row.state == "running"])
         _show(sweep, table, folder, listener)
 
 
-def _settled(report: Report, seconds: float, table: Table, folder: Path, lost: Counter[str], attempts: int, listener: Listener) -> bool:
-    """Write down what became of a cell; False where it is to be tried again."""
+def _verdict(report: Report, seconds: float, table: Table, folder: Path, lost: int, attempts: int) -> Callable[[], None] | None:
+    """What is to be written of a cell; None where it is to be tried again. lost: workers that it has cost so far."""
     digest, reason = report.digest, report.reason
     results = None if reason and not report.lost else results_of(folder / digest, digest)
     if results is not None:
-        _patiently(lambda: table.finish(digest, headline(results), seconds), listener)
-        return True
-    if report.lost:
-        lost[digest] += 1
-        if lost[digest] < attempts:
-            _patiently(lambda: table.put_back([digest]), listener)
-            listener.remark(f"{digest}: {reason}; it will be tried again ({lost[digest]} of {attempts})")
-            return False
-        reason = f"{reason}, {lost[digest]} times" if attempts > 1 else reason
-    _patiently(lambda: table.fail(digest, reason or "no results of this cell were left in its folder", seconds), listener)
-    return True
+        return partial(table.finish, digest, headline(results), seconds)
+    if report.lost and lost < attempts:
+        return None
+    if report.lost and lost > 1:
+        reason = f"{reason}, {lost} times"
+    return partial(table.fail, digest, reason or "no results of this cell were left in its folder", seconds)
 
 
 def _prepared(cell: Cell, folder: Path) -> None:

@@ -21,7 +21,7 @@ STYLES = {"done": "green", "failed": "red", "running": "bold", "pending": "dim"}
 
 
 @contextmanager
-def listening(rows: Sequence[Row], *, quiet: bool, stream: TextIO = sys.stderr) -> Iterator[Listener]:
+def listening(rows: Sequence[Row], stream: TextIO, *, quiet: bool) -> Iterator[Listener]:
     """Lines as cells end: above a bar on a terminal, plain elsewhere, none when quiet."""
     ended, of = sum(row.state == "done" for row in rows), len(rows)
     if quiet:

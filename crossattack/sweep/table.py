@@ -8,8 +8,8 @@ What is committed outlives a loss of power. Whoever else looks at it reads.
 import json
 import secrets
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias, final
@@ -152,6 +152,13 @@ class Table:
                    WHERE state IN ('running', 'failed')"""
             )
 
+    def commit(self, writes: Sequence[Callable[[], None]]) -> None:
+        """All of these writes to this table, or none of them, for the price of one."""
+        if writes:
+            with self._writing():
+                for write in writes:
+                    write()
+
     def start(self, digest: str, owner: Owner, now: float) -> None:
         """A worker begins with a cell."""
         self._set(digest, "running", attempts=True, owner=str(owner), heartbeat=now, expires=now + LASTS, started=now)
@@ -187,7 +194,7 @@ class Table:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with _explained(self.path, "written"), _sqlite.transaction(self._db):
+        with _explained(self.path, "written"), nullcontext() if self._db.in_transaction else _sqlite.transaction(self._db):
             yield
 
 

@@ -7,6 +7,7 @@ import importlib
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -45,7 +46,8 @@ def attempt(dotted: str, folder: Path) -> str | None:
     except CrossattackError as error:
         return _one_line(str(error))
     except BaseException as error:
-        traceback.print_exc(file=sys.stderr)
+        with suppress(OSError):  # the disk may be what is wrong
+            traceback.print_exc(file=sys.stderr)
         return _one_line(f"{type(error).__name__}: {error}")
     return None
 

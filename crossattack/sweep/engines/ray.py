@@ -7,6 +7,7 @@ folder is; elsewhere it begins with what the driver has.
 
 import logging
 import os
+import socket
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -41,8 +42,9 @@ class Ray:
             raise MissingDependency(MISSING) from error
         size = {} if address else {"num_cpus": jobs, "include_dashboard": False}
         try:
+            _knock(address)
             ray.init(address=address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **size)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError) as error:
             says = f"--address: a Ray cluster wanted, {address or 'none of this machine'} got ({' '.join(str(error).split()):.200})"
             raise UsageError(f"{says}; start one with `ray start --head`, or leave it out.") from error
         self._ray, self._work, self._threads, self._key = ray, work, threads, key
@@ -107,6 +109,13 @@ class Ray:
 
     def _scratch(self, digest: str) -> str:
         return f"{self._key}-{digest}"
+
+
+def _knock(address: str | None) -> None:
+    """`OSError` where nobody listens at a `host:port`: Ray itself would go on trying for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.removeprefix("ray://"), int(port)), timeout=10).close()
 
 
 def _first_line(error: BaseException) -> str:
