@@ -10,6 +10,7 @@ from toy_cells import BASE
 from crossattack.cli import main
 from crossattack.config import load_config, to_yaml
 from crossattack.errors import ConfigError
+from crossattack.registry import ATTACKS
 from crossattack.sweep.grid import MOST, Sweep, digest_of, load_sweep
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -126,3 +127,26 @@ def test_flags_of_ray_want_ray(flags: list[str], tmp_path: Path, capfd: pytest.C
 def test_a_refused_setting_is_an_error_of_the_configuration(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="every cell: target"):
         loaded(tmp_path, {"target": ["dchm"]})
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "values"),
+    [
+        ("budget", 48, {"oracle.budget": [100, 200, 300, 400, 500, 1000, 2000, 5000], "seed": [0, 1, 2]}),
+        ("transfer", 27, {"surrogate.image_tower": ["convnet", "cnnf", "efficientnet_lite0"], "seed": [0, 1, 2]}),
+        ("iterations", 60, {"attack.steps": [0, 1, 2, 5, 10, 20, 50, 100, 200, 500], "attack": ["aach", "mi_fgsm"]}),
+        ("eps", 36, {"attack.eps": [f"{eps}/255" for eps in (1, 2, 4, 8, 12, 16)]}),
+        ("bits", 24, {"target.bits": [16, 32, 64, 128]}),
+        ("leaderboard", 75, {"seed": [0, 1, 2]}),
+    ],
+)
+def test_the_sweeps_that_come_along_are_sound_and_name_their_command(name: str, cells: int, values: dict[str, list[object]]) -> None:
+    sweep = load_sweep(CONFIGS / f"{name}.yaml")
+    assert (sweep.name, len(sweep.cells)) == (name, cells)
+    for key, wanted in values.items():
+        assert list(dict.fromkeys(cell.values[key] for cell in sweep.cells)) == wanted
+    assert f"`uv run crossattack sweep configs/{name}.yaml`" in (CONFIGS / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def test_the_leaderboard_has_every_attack() -> None:
+    assert {cell.config.attack.name for cell in load_sweep(CONFIGS / "leaderboard.yaml").cells} == set(ATTACKS.names())
