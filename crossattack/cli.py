@@ -1,4 +1,4 @@
-"""The command line: `crossattack run | sweep | serve | replay | ledger | list | data`.
+"""The command line: `crossattack run | sweep | compare | serve | replay | ledger | list | data`.
 
 Nothing heavy is imported before it is needed, so that help and refusals come at once. What goes wrong on purpose is one
 line a problem on stderr, never a traceback; a traceback is a bug of ours.
@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from crossattack._cli_compare import compare_command
 from crossattack._cli_output import stdout_or_a_line
 from crossattack._cli_sweep import sweep_command
 from crossattack._machine import settle
@@ -116,6 +117,7 @@ def run_command(
 
 
 app.command("sweep")(sweep_command)
+app.command("compare")(compare_command)
 
 
 @app.command("serve")
