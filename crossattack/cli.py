@@ -1,4 +1,4 @@
-"""The command line: `crossattack run | perturb | serve | replay | score | ledger | list | data`.
+"""The command line: `crossattack run | sweep | compare | perturb | serve | replay | score | ledger | list | data`.
 
 Nothing heavy is imported before it is needed, so that help and refusals come at once. What goes wrong on purpose is one
 line a problem on stderr, never a traceback; a traceback is a bug of ours.
@@ -15,8 +15,10 @@ from typing import Annotated
 
 import typer
 
+from crossattack._cli_compare import compare_command
 from crossattack._cli_output import stdout_or_a_line
 from crossattack._cli_score import score_command
+from crossattack._cli_sweep import sweep_command
 from crossattack._machine import settle
 from crossattack._perturb_command import perturb_command
 from crossattack.errors import CrossattackError, Interrupted
@@ -115,6 +117,10 @@ def run_command(
         **{"target.authorised": authorised or None},
     }
     run(Wish(path=config, overrides=set_ or [], flags=flags, runs=runs, resume=resume, quiet=quiet, as_json=as_json))
+
+
+app.command("sweep")(sweep_command)
+app.command("compare")(compare_command)
 
 
 @app.command("serve")

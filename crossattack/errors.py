@@ -7,6 +7,7 @@
     │   └── MissingDependency   an optional package or program is not installed
     ├── BudgetRefused           the budget does not cover what was asked: exit code 3
     ├── LedgerError             the ledger cannot be opened, or is not the one that was expected
+    ├── RecordError             the record of a sweep cannot be read or written
     ├── DataError               a data set cannot be fetched, read or split as asked
     ├── TargetError             a target refuses, or its file is damaged
     ├── TrainingFailed          a network's training came to nothing
@@ -60,6 +61,10 @@ class BudgetRefused(CrossattackError):
 
 class LedgerError(CrossattackError):
     """The ledger cannot be opened, or is not the one that was expected."""
+
+
+class RecordError(CrossattackError):
+    """The record of a sweep cannot be read or written."""
 
 
 class DataError(CrossattackError):

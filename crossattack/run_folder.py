@@ -81,9 +81,12 @@ def finished_run(name: str, runs: Path) -> Path:
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """One process at a time works in a folder, and never on a bill that has been thrown away: `UsageError`, `LedgerError`."""
-    lock = FileLock(folder / ".lock", timeout=0)
+def only_one(folder: Path, patience: float = 0.0) -> Iterator[None]:
+    """One process at a time works in a folder, and never on a bill that has been thrown away: `UsageError`, `LedgerError`.
+
+    patience: seconds to wait for another one to end.
+    """
+    lock = FileLock(folder / ".lock", timeout=patience)
     try:
         lock.acquire()
     except Timeout as error:

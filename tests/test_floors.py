@@ -24,7 +24,9 @@ FLOORS = (
     "evidence service",
     "results run_folder doors",
     "experiment",
-    "sweep report serve replay run_folder perturb",
+    "report serve replay run_folder perturb",
+    "one_run",
+    "sweep",
     "run cli",  # two doors to the same stairs: they alone may open each other
 )
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.split()}

@@ -182,6 +182,11 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = (), flags: 
     tree = read_yaml(path) if path else {}
     changes = [read_override(text) for text in overrides]
     changes += [(key, value) for key, value in (flags or {}).items() if value is not None]
+    return config_of(tree, changes)
+
+
+def config_of(tree: dict[str, Any], changes: Sequence[tuple[str, Any]] = ()) -> RunConfig:
+    """The settings of a tree with changes by dotted key; `ConfigError` as from `load_config`."""
     try:
         return RunConfig.model_validate(merge(tree, changes, PLUGINS))
     except ValidationError as error:

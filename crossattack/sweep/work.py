@@ -1,0 +1,57 @@
+"""The work of a cell: a function of its folder, known to workers by its dotted name.
+
+It reads config.yaml and leaves results.json. What it raises is the reason why the cell came to nothing.
+"""
+
+import importlib
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from crossattack.config import load_config
+from crossattack.errors import CrossattackError
+from crossattack.one_run import carry_out
+from crossattack.progress import Silent
+from crossattack.sweep.grid import digest_of
+from crossattack.sweep.outcome import results_of
+
+Work: TypeAlias = Callable[[Path], object]
+EXPERIMENT: Final = "crossattack.sweep.work:experiment"
+PATIENCE: Final = 60.0  # seconds for a worker whose driver was killed to notice and leave the folder
+LONGEST: Final = 300  # characters of a reason
+
+
+def experiment(folder: Path) -> None:
+    """The real one: the run that config.yaml describes, or the rest of it."""
+    config = load_config(folder / "config.yaml")
+    if results_of(folder, digest_of(config.resolved())) is not None:
+        return
+    carry_out(config, folder, Silent(), resumed=(folder / "log.jsonl").exists(), patience=PATIENCE)
+
+
+def named(dotted: str) -> Work:
+    """ "package.module:function"."""
+    module, _, function = dotted.partition(":")
+    work: Work = getattr(importlib.import_module(module), function)
+    return work
+
+
+def attempt(dotted: str, folder: Path) -> str | None:
+    """Do the work. None, or the reason why it came to nothing; our own bugs leave their traceback on stderr."""
+    try:
+        named(dotted)(folder)
+    except CrossattackError as error:
+        return _one_line(str(error))
+    except BaseException as error:
+        with suppress(OSError):  # the disk may be what is wrong
+            traceback.print_exc(file=sys.stderr)
+        return _one_line(f"{type(error).__name__}: {error}")
+    return None
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
