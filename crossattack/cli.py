@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from crossattack._cli_compare import compare_command
+from crossattack._cli_ledger import ledger_app
 from crossattack._cli_output import stdout_or_a_line
 from crossattack._cli_score import score_command
 from crossattack._cli_sweep import sweep_command
@@ -33,7 +34,6 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="What data sets there are, and what they hold.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
-ledger_app = typer.Typer(help="What a run asked, and what it cost.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(ledger_app, name="ledger")
 app.command("perturb")(perturb_command)
 
@@ -254,30 +254,6 @@ def replay_command(run: RunFolder, runs: Runs = Path("runs"), as_json: AsJson = 
 
 
 app.command("score")(score_command)
-
-
-@ledger_app.command("show")
-def ledger_show(run: RunFolder, runs: Runs = Path("runs"), as_json: AsJson = False) -> None:
-    """The bill of a run by account, phase and modality, and whether its ledger is sound. Nothing in it is changed.
-
-    \b
-    Examples:
-      crossattack ledger show dcmh-aach-pictograms-32bits-seed0
-
-    Exit codes: 0 a sound ledger, 1 one that is not, 2 bad usage.
-    """
-    from crossattack.ledger import Ledger
-    from crossattack.report.statement import print_statement, statement
-    from crossattack.run_folder import finished_run
-
-    with Ledger.read(finished_run(run, runs) / "ledger.sqlite") as ledger:
-        found = statement(ledger)
-    if as_json:
-        print(json.dumps(found, indent=2))
-    else:
-        print_statement(found)
-    if found["findings"]:
-        raise typer.Exit(1)
 
 
 def main(arguments: Sequence[str] | None = None, called: str = "crossattack") -> int:
