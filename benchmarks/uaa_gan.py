@@ -20,6 +20,7 @@ import shlex
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def measure(scenario: str, seed: int, more: list[str]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as runs:
         found = run([*command, "--name", "gan"], runs)
         pgd = run([*command, "--attack", "pgd", "--set", "attack.objective=away", "--set", "ceiling.steps=1", "--name", "pgd"], runs)
-        told = figures(found) | {"pgd": figures(pgd)["attacked"], "command": shlex.join(["crossattack", "run", *command])}
+        shown = [Path(word).name if before == "--root" else word for before, word in pairwise(["run", *command])]
+        told = figures(found) | {"pgd": figures(pgd)["attacked"], "command": shlex.join(["crossattack", "run", *shown])}
         return told | moved(Path(runs) / "gan") | {"items_per_second": {"uaa_gan": speed(runs, "gan"), "pgd": speed(runs, "pgd")}}
 
 

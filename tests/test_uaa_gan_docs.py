@@ -1,0 +1,32 @@
+"""docs/uaa_gan.md tells the kept figures of the scenarios."""
+
+import json
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+import uaa_gan  # noqa: E402
+
+PAGE = (ROOT / "docs/uaa_gan.md").read_text(encoding="utf-8")
+FOUND = json.loads((ROOT / "docs/results/uaa_gan-scenarios.json").read_text(encoding="utf-8"))
+
+
+def test_the_table_is_the_one_of_the_kept_figures() -> None:
+    (block,) = re.findall(r"<!-- scenarios -->\n(.*?)<!-- end -->", PAGE, re.S)
+    assert block == uaa_gan.table(FOUND)
+
+
+def test_image_retrieval_keeps_at_most_15_percent_of_its_map_at_ten_times_the_speed_of_pgd() -> None:
+    for seed in FOUND["scenarios"]["image_retrieval"].values():
+        assert seed["attacked"]["map"] <= 0.15 * seed["clean"]["map"]
+        assert seed["attacked"]["map"] < seed["noise"]["map"]
+        assert seed["over_noise_ci95"][0] > 0
+        assert seed["items_per_second"]["uaa_gan"] >= 10 * seed["items_per_second"]["pgd"]
+
+
+def test_where_the_change_goes_is_told_as_it_was_measured() -> None:
+    for scenario, word in (("image_retrieval", "1.12"), ("re_identification", "0.94"), ("faces", "1.04")):
+        assert f"{FOUND['scenarios'][scenario]['0']['textured_over_flat']['attacked']:.2f}" == word
+        assert word in PAGE
