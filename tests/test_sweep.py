@@ -118,6 +118,24 @@ def test_a_killed_driver_takes_its_workers_along_and_the_next_goes_on(here: Toys
     assert sum(attempts.values()) == 62, "the two that were running were begun again, and no other"
 
 
+def test_ctrl_c_ends_the_workers_leaves_honest_states_and_says_how_to_go_on(here: Toys) -> None:
+    here.write({"seed": list(range(4))})
+    here.accident("slow", 1, 2)
+    with here.driver() as interrupted:
+        until(lambda: len(here.attempts()) == 3)
+        interrupted.send_signal(signal.SIGINT)
+        out, err = interrupted.communicate(timeout=60)
+    assert (interrupted.returncode, out) == (130, "")
+    runs = here.folder / "runs"
+    assert err.splitlines()[-1] == f"interrupted with 1 of 4 cells done; go on with: crossattack sweep {here.file} --runs {runs}"
+    assert "Traceback" not in err
+    assert all(is_gone(pid) for pid in here.workers())
+    found = [(row.state, row.attempts, row.owner) for row in here.rows()]
+    assert found == [("done", 1, None), ("pending", 1, None), ("pending", 1, None), ("pending", 0, None)]
+    told = json.loads((runs / "toys/sweep.json").read_text())
+    assert told["counts"] == {"pending": 3, "running": 0, "done": 1, "failed": 0}
+
+
 def test_a_second_driver_is_refused_and_status_looks_on(here: Toys, capfd: pytest.CaptureFixture[str]) -> None:
     here.write({"seed": list(range(8))})
     slow = here.accident("slow", 3)

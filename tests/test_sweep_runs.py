@@ -90,6 +90,7 @@ def test_two_runs_at_once_share_what_they_can_and_a_killed_one_pays_nothing_twic
         assert few == many[: len(few)], "a smaller budget's queries are the first of a larger one's"
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_says_how_to_go_on_and_does(tmp_path: Path) -> None:
     file = tmp_path / "small.yaml"
     file.write_text(yaml.safe_dump({"base": {**SMALL, "oracle": {"budget": 60}}, "grid": {"seed": [0, 1]}}))

@@ -1,6 +1,6 @@
 """Cells that take no time: their work is a function of their configuration, with accidents where a test wants some.
 
-python toy_cells.py FILE RUNS JOBS [ENGINE]      the driver, as a process that can be killed
+python toy_cells.py FILE RUNS JOBS [ENGINE]      `crossattack sweep` on toys, as a process that can be killed
 
 What happens is said by files in $TOYS: `log` has a line an attempt; of a cell whose seed stands in `kill`, the first attempt is
 SIGKILLed, in `always` every one, in `raise` it raises, in `slow` it waits until the file is gone.
@@ -11,12 +11,14 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from crossattack.sweep.command import Wish, sweep
+from crossattack.cli import main
+from crossattack.sweep import command
 
 WORK = "toy_cells:work"
 BASE = {"data": {"name": "scenes", "pairs": 200}, "target": {"image_tower": "convnet"}, "surrogate": {"image_tower": "convnet"}}
@@ -54,6 +56,6 @@ def told(toys: Path, name: str) -> list[int]:
 
 
 if __name__ == "__main__":
-    engine: Any = sys.argv[4] if len(sys.argv) > 4 else "processes"
-    done = sweep(Wish(path=Path(sys.argv[1]), runs=Path(sys.argv[2]), jobs=int(sys.argv[3]), engine=engine, work=WORK))
-    sys.exit(not done)
+    file, runs, jobs, *engine = sys.argv[1:]
+    command.Wish = partial(command.Wish, work=WORK)  # type: ignore[assignment,misc]
+    sys.exit(main(["sweep", file, "--runs", runs, "--jobs", jobs, "--engine", *(engine or ["processes"])]))
