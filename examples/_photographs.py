@@ -21,7 +21,8 @@ from crossattack.streams import Streams
 from surrogates.training import augment
 
 BATCH = 128
-CHANNELS = (32, 64, 128)  # of the network's layers; each but the first halves the picture
+CHANNELS = (32, 64, 128)  # of the network's layers; each halves the picture, but the first of one that is not `LARGE`
+LARGE = 64  # pixels of a side
 OTHER_CHANNELS = (24, 48, 96, 192)  # of a second network, to see what holds for another
 
 
@@ -56,7 +57,7 @@ def read_photos(files: Files, groups: Sequence[Sequence[str]]) -> Photos:
 def trained(train: Photos, classes: int, epochs: int, seed: int, progress: Progress, channels: Sequence[int] = CHANNELS) -> nn.Sequential:
     """A small convolutional classifier of pictures in [0, 1], frozen; read from the cache folder where it was trained before."""
     torch.manual_seed(seed)
-    network = _network(classes, channels)
+    network = _network(classes, channels, 2 if max(train.images.shape[2:]) > LARGE else 1)
     settings = f"{network} {epochs} {seed} {BATCH} {list(train.images.shape)} {train.labels.tolist()}"
     made_of = hashlib.sha256(settings.encode() + train.images.contiguous().numpy().tobytes())
     path = cache_folder("examples") / f"classifier-{made_of.hexdigest()[:16]}.safetensors"
@@ -73,10 +74,10 @@ def trained(train: Photos, classes: int, epochs: int, seed: int, progress: Progr
     return network.to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
 
-def _network(classes: int, channels: Sequence[int]) -> nn.Sequential:
+def _network(classes: int, channels: Sequence[int], first: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for place, (inputs, outputs) in enumerate(zip((3, *channels), channels, strict=False)):
-        convolution = nn.Conv2d(inputs, outputs, 3, 1 if place == 0 else 2, 1, bias=False)
+        convolution = nn.Conv2d(inputs, outputs, 3, 2 if place else first, 1, bias=False)
         layers += [convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * channels[-1], classes))
 

@@ -108,7 +108,12 @@ def compared(
             tick(1, name)
     common = np.all(left, axis=0)
     stacked = np.stack(values)[:, :, common]  # (attacks, measures, pictures)
-    drawn = resampled_means(stacked.reshape(-1, stacked.shape[2]), photos.labels.numpy()[common], np.random.default_rng(0), 2000)
+    drawn = resampled_means(
+        stacked.reshape(len(values) * len(measures), -1 if common.any() else 0),
+        photos.labels.numpy()[common],
+        np.random.default_rng(0),
+        2000,
+    )
     intervals = None if drawn is None else drawn.reshape(*stacked.shape[:2], -1)
     for row, one in enumerate(told.values()):
         for place, measure in enumerate(measures):
