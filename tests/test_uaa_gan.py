@@ -1,5 +1,6 @@
 """UAA-GAN: its loss against loops, its bounds, its file, and what a trained generator does to a target."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from generators import ORIGIN, untrained
+from PIL import Image
 from torch import nn
 from worlds import attackers_world
 
@@ -18,6 +20,7 @@ from crossattack.attacks._eyes import Eyes
 from crossattack.attacks._generator_file import Forger, forged, kept_at, load_generator, mirrored, reach
 from crossattack.attacks._jnd import levels_of, radii
 from crossattack.attacks.uaa_gan import UaaGan, leaving
+from crossattack.cli import main
 from crossattack.codes import harden
 from crossattack.config import load_config
 from crossattack.encoding import as_floats, encode
@@ -233,6 +236,18 @@ def test_a_generator_learns_and_is_kept_with_its_perception(tmp_path: Path) -> N
     assert torch.equal(forge(clean), changed)
     plain = Forger(forge.network, replace(forge.origin, perception="none"))
     assert not torch.equal(plain(clean), changed)
+
+
+def test_perturb_holds_a_generator_to_its_perception(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path, (picture, _) = untrained(tmp_path / "g.safetensors", perception="mnd"), half_textured()
+    (tmp_path / "in").mkdir()
+    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(tmp_path / "in/a.png")
+    assert main(["perturb", "--generator", str(path), str(tmp_path / "in"), str(tmp_path / "out"), "--eps", "16/255", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["generator"]["perception"] == "mnd"
+    changed = torch.from_numpy(np.array(Image.open(tmp_path / "out/a.png"))).permute(2, 0, 1)
+    change, allowed = (changed.int() - picture.int()).abs(), levels_of(as_floats(picture[None]), 16 / 255)[0]
+    assert (change <= allowed).all()
+    assert change.max() > allowed[..., :13].max()  # more where the stripes are than anywhere on the grey
 
 
 def test_a_file_of_before_there_was_perception_has_none(tmp_path: Path) -> None:
