@@ -52,7 +52,7 @@ def run(asked: argparse.Namespace, progress: Progress) -> None:
         "train": len(train.labels),
         "size": list(test.images.shape[2:]),
         "accuracy": {who: accuracy(network, test) for who, network in networks.items()},
-        "accuracy_on_the_chosen": {who: accuracy(network, photos) for who, network in networks.items()},
+        "accuracy_of_the_chosen": {who: accuracy(network, photos) for who, network in networks.items()},
     }
     share = found["accuracy"]["the classifier"]
     print(f"{share:.0%} of {len(test.labels)} pictures are seen right; {len(photos.labels)} of those are changed.")

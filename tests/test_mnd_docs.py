@@ -44,12 +44,12 @@ def test_the_table_of_each_task_is_that_of_its_kept_figures(task: str) -> None:
 def told_of(task: str, found: dict[str, Any]) -> str:
     """How many pictures of what, in a sentence."""
     of = f"All succeed with {found['all_succeed']} of {found['pictures']} pictures"
-    first, second = (f"{share:.0%}" for share in found["accuracy" if task == "classes" else "rank_1"].values())
+    key = "accuracy" if task == "classes" else "rank_1"
+    first, second = (f"{share:.0%}" for share in found[key].values())
+    clean = f"clean, the other network knows {found[f'{key}_of_the_chosen']['another']:.0%} of these pictures"
     if task == "classes":
-        return f"{of}; the classifier knows {first} of all test pictures, the other one {second}."
-    return (
-        f"{of} of {found['people']} people; rank-1 of all private pictures is {first} with the recogniser and {second} with the other one."
-    )
+        return f"{of}; {clean}. Of all test pictures the classifier knows {first}, the other one {second}."
+    return f"{of} of {found['people']} people; {clean}. Of all private pictures the recogniser knows {first}, the other one {second}."
 
 
 def test_the_goals_are_held_with_every_seed() -> None:

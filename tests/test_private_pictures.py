@@ -107,7 +107,7 @@ def test_classes_are_lost_by_all_that_succeed_and_both_tasks_lie_in_one_file(tmp
     assert both["faces"] == {"theirs": 1}
     found = both["classes"]
     check(told, found, 3)
-    assert (found["train"], found["accuracy_on_the_chosen"]["the classifier"]) == (36, 1)
+    assert (found["train"], found["accuracy_of_the_chosen"]["the classifier"]) == (36, 1)
     for name, one in found["attacks"].items():
         assert one["succeeded"] == pytest.approx(1 - one["known"]["the classifier"]), name
     assert found["attacks"]["mnd"]["succeeded"] == 1
