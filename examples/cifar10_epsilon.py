@@ -13,8 +13,8 @@ logarithms costs no query more and is tried beside it.
 
 Prints a table; writes `cifar10-epsilon.json` and `cifar10-epsilon.svg` to `--out`. FOLDER holds CIFAR-10 (Krizhevsky,
 "Learning Multiple Layers of Features from Tiny Images", 2009) in either layout: `cifar-10-batches-py` as
-`torchvision.datasets.CIFAR10(FOLDER, download=True)` leaves it, or pictures as `train/<class>/*` and `test/<class>/*`. Any
-other pictures of one size will do, in folders of their classes.
+`torchvision.datasets.CIFAR10(FOLDER, download=True)` leaves it, or pictures as `train/<class>/*` and `test/<class>/*`, which may
+lie in a zip archive. Any other pictures of one size will do, in folders of their classes.
 """
 
 import argparse
@@ -25,34 +25,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from _cifar10_shown import draw, table
-from PIL import Image
+from _photographs import Photos, read_photos, trained
 from torch import Tensor, nn
-from torch.nn import functional
 
 from crossattack.attacks.finite_difference import sign_table, stepped
 from crossattack.cache import whole_file
+from crossattack.datasets._files import opened
+from crossattack.datasets._pictures import is_picture
 from crossattack.errors import CrossattackError, DataError
 from crossattack.progress import Progress, Silent, progress_for
-from crossattack.streams import Streams
-from surrogates.training import augment
 
 EPS = (0.01, 0.02, 0.03, 0.04, 0.05)
-BATCH = 128
 MARGINS: Mapping[str, Callable[[Tensor], Tensor]] = {  # of what the classifier shows
     "probabilities": lambda shown: shown,
     "logarithms": lambda shown: shown.clamp(min=1e-300).log(),
 }
-
-
-@dataclass(frozen=True)
-class Photos:
-    """uint8 pictures (items, 3, height, width) and the numbers of their classes (items)."""
-
-    images: Tensor
-    labels: Tensor
 
 
 @dataclass(frozen=True)
@@ -74,48 +63,17 @@ def load(root: Path) -> tuple[tuple[str, ...], Photos, Photos]:
         parts = [CIFAR10(root, train=train) for train in (True, False)]
         photos = [Photos(torch.from_numpy(part.data).permute(0, 3, 1, 2), torch.tensor(part.targets)) for part in parts]
         return tuple(parts[0].classes), photos[0], photos[1]
-    classes = tuple(sorted(folder.name for folder in (root / "train").glob("*") if folder.is_dir()))
-    if len(classes) < 2:
-        raise DataError(f"cifar-10-batches-py, or train/<class> and test/<class>, wanted in {root}, neither got; see `--help`.")
-    return classes, _pictures(root / "train", classes), _pictures(root / "test", classes)
-
-
-def _pictures(folder: Path, classes: Sequence[str]) -> Photos:
-    images, labels = [], []
-    for label, name in enumerate(classes):
-        for file in sorted((folder / name).glob("*.*")):
-            images.append(torch.from_numpy(np.array(Image.open(file).convert("RGB"))).permute(2, 0, 1))
-            labels.append(label)
-    if len({image.shape for image in images}) != 1:
-        raise DataError(f"pictures of one size wanted in {folder}, {len({image.shape for image in images})} sizes got; resize them.")
-    return Photos(torch.stack(images), torch.tensor(labels))
-
-
-def trained(train: Photos, classes: int, epochs: int, seed: int, progress: Progress) -> nn.Module:
-    """A small convolutional classifier of pictures in [0, 1]."""
-    torch.manual_seed(seed)
-    layers: list[nn.Module] = []
-    for inputs, outputs, stride in ((3, 32, 1), (32, 64, 2), (64, 128, 2)):
-        layers += [nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
-    network = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(4 * 128, classes)).to(
-        memory_format=torch.channels_last
-    )
-    generator, batches = Streams(seed).torch("cifar10", "batches"), max(1, len(train.labels) // BATCH)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=2e-3, weight_decay=1e-2)
-    pace = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=1e-2, total_steps=epochs * batches)
-    with progress.stage("training a classifier", epochs) as tick:
-        for _ in range(epochs):
-            total = 0.0
-            for batch in torch.randperm(len(train.labels), generator=generator).tensor_split(batches):
-                images = augment(train.images[batch], 2, True, generator)
-                loss = functional.cross_entropy(network(images), train.labels[batch])
-                optimiser.zero_grad()
-                loss.backward()
-                optimiser.step()
-                pace.step()
-                total += loss.item() / batches
-            tick(1, f"loss {total:.3f}")
-    return network.eval()
+    names = dict[tuple[str, str], list[str]]()
+    if root.exists():
+        with opened(root) as files:
+            for name in filter(is_picture, files.names):
+                part, folder, _ = ("", "", *name.split("/"))[-3:]
+                names.setdefault((part, folder), []).append(name)
+            classes = tuple(sorted(folder for part, folder in names if part == "train"))
+            if len(classes) > 1 and all(("test", folder) in names for folder in classes):
+                train, test = (read_photos(files, [names[part, folder] for folder in classes]) for part in ("train", "test"))
+                return classes, train, test
+    raise DataError(f"cifar-10-batches-py, or train/<class> and test/<class>, wanted in {root}, neither got; see `--help`.")
 
 
 def scores(network: nn.Module, images: Tensor) -> Tensor:
@@ -191,7 +149,7 @@ def summary(said: Tensor, labels: Tensor, classes: Sequence[str], eps: Sequence[
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, ask, sweep, and say what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True, help="the folder of CIFAR-10")
+    parser.add_argument("--root", type=Path, required=True, help="the folder or zip archive of CIFAR-10")
     parser.add_argument("--out", type=Path, default=Path("runs/cifar10-epsilon"), help="where the JSON and the figure go")
     parser.add_argument("--pictures", type=int, default=50, help="test pictures, evenly over the classes")
     parser.add_argument("--true", help="pictures of this class only")

@@ -1,135 +1,124 @@
-"""Can a picture keep a recogniser from its owner, and look the same to people? MND and PGD beside each other, on real faces.
+"""Can a picture keep a recogniser from its owner, and look the same to people? MND beside other attacks, on real faces.
 
-    uv run python examples/private_pictures.py --root FOLDER
+    uv run python examples/private_pictures.py --root att_faces.zip
 
-FOLDER holds a folder of pictures for each person (or each class of things), all of one size: the AT&T Database of Faces as it
-is shipped, `train` of CIFAR-10 as in `cifar10_epsilon.py`, or your own. The first half of each person's pictures is the gallery that
-a small network learns from; a picture of the other half is recognised where its feature is nearest, by the cosine, to
-a gallery picture of the same person. Each of those that are is then changed until its feature is `--leave` away from where it was: by
-`mnd`, and by `smallest` with `pgd`. Prints a table of who is still recognised and what the change shows; `--out` takes the pictures.
+The root, a folder or a zip archive, holds a folder of pictures for each person, all of one size: the AT&T Database of Faces as it is
+shipped, or your own. The first half of each person's pictures is the gallery that a small network learns from; a picture of the
+other half is recognised where its feature is nearest, by the cosine, to a gallery picture of the same person. Some of those that are
+(`--each` of `--people` people) are then changed until their features are `--leave` away from where they were: by `mnd`, and by others
+at the smallest radius at which they get so far.
+
+Prints who is still recognised, by that network and by a second one of another architecture that no attack has seen, and
+what the changes show; `--out` takes the pictures, `--json` the figures.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import numpy as np
 import torch
-from cifar10_epsilon import Photos, trained
-from PIL import Image
-from torch import Tensor, nn
-from torch.nn.functional import normalize
+from _photographs import CHANNELS, OTHER_CHANNELS, Photos, read_photos, trained
+from _private import Network, add_options, compared, contenders, context_of, keep, table
+from torch import Tensor
+from torch.nn.functional import cosine_similarity, normalize
 
-from crossattack.attacks import Pictures
-from crossattack.attacks._context import WhiteBox
-from crossattack.attacks.mnd import Mnd
-from crossattack.attacks.smallest import Smallest
+from crossattack.datasets._files import opened
+from crossattack.datasets._pictures import is_picture
+from crossattack.datasets.faces import person_of
 from crossattack.encoding import encode_images
 from crossattack.endpoint import Similarity
 from crossattack.errors import CrossattackError, DataError
-from crossattack.metrics.perceptual import distortion
-from crossattack.objectives.away import Away
 from crossattack.progress import Progress, Silent, progress_for
 from crossattack.streams import Streams
-from surrogates.texts import Texts
-
-SHOWN = {"linf": 255, "psnr": 1, "ssim": 1, "ms_ssim": 1, "ciede2000": 1}  # and what each is multiplied by
-
-
-@dataclass(frozen=True)
-class Recogniser:
-    """A network whose last layer but one says what a picture is like; it reads no texts."""
-
-    features: nn.Module
-    vocabulary: tuple[str, ...] = ()
-
-    def encode_images(self, images: Tensor) -> Tensor:
-        """Pictures in [0, 1] -> features."""
-        found: Tensor = self.features(images)
-        return found
-
-    def encode_texts(self, texts: Texts) -> Tensor:
-        """There are none."""
-        raise DataError(f"pictures wanted, {len(texts)} texts got.")
 
 
 def load(root: Path, most: int) -> tuple[Photos, Photos]:
     """The gallery, and the pictures to keep private; at most so many of a person in either."""
-    parts: tuple[list[Tensor], list[Tensor]] = ([], [])
-    labels: tuple[list[int], list[int]] = ([], [])
-    people = sorted(folder for folder in root.glob("*") if folder.is_dir())
-    for person, folder in enumerate(people):
-        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".pgm", ".png", ".jpg", ".jpeg"))[: 2 * most]
-        for place, file in enumerate(files):
-            half = int(place >= len(files) / 2)
-            parts[half].append(torch.from_numpy(np.array(Image.open(file).convert("RGB"))).permute(2, 0, 1))
-            labels[half].append(person)
-    if len(people) < 2 or not parts[1]:
-        raise DataError(f"a folder of two pictures or more for each of two people or more wanted in {root}, {len(people)} folders got.")
-    if len({picture.shape for part in parts for picture in part}) != 1:
+    with opened(root) as files:
+        names: dict[str, list[str]] = {}
+        for name in files.names:
+            if is_picture(name) and (person := person_of(name)):
+                names.setdefault(person, []).append(name)
+        known, private = [], []
+        for some in names.values():
+            half = -(-len(some[: 2 * most]) // 2)
+            known.append(some[:half])
+            private.append(some[half : 2 * most])
+        if len(known) < 2 or not any(private):
+            raise DataError(f"a folder of two pictures or more for each of two people or more wanted in {root}, {len(known)} folders got.")
+        gallery, asked = read_photos(files, known), read_photos(files, private)
+    if gallery.images.shape[1:] != asked.images.shape[1:]:
         raise DataError(f"pictures of one size wanted in {root}, several sizes got; resize them.")
-    gallery, private = (Photos(torch.stack(part), torch.tensor(each)) for part, each in zip(parts, labels, strict=True))
-    return gallery, private
+    return gallery, asked
 
 
-def recognised(recogniser: Recogniser, gallery: Photos, pictures: Photos) -> Tensor:
+def recogniser(gallery: Photos, epochs: int, seed: int, progress: Progress, channels: Sequence[int]) -> Network:
+    """A network that was trained to tell the people of the gallery apart, without its last layer: its features."""
+    return Network(trained(gallery, int(gallery.labels.max()) + 1, epochs, seed, progress, channels)[:-1])
+
+
+def recognised(network: Network, gallery: Photos, labels: Tensor, pictures: Tensor) -> Tensor:
     """Whether the nearest gallery picture of each is the same person's."""
-    known, asked = (normalize(encode_images(recogniser, photos.images)) for photos in (gallery, pictures))
-    return gallery.labels[(asked @ known.T).argmax(1)] == pictures.labels
+    known, asked = (normalize(encode_images(network, images)) for images in (gallery.images, pictures))
+    return gallery.labels[(asked @ known.T).argmax(1)] == labels
 
 
-def context_of(recogniser: Recogniser, pictures: Photos, progress: Progress) -> Any:
-    """As much of a white-box context as these attacks look at."""
-    codes = torch.ones(len(pictures.labels), 1, dtype=torch.int8)
-    labels = torch.nn.functional.one_hot(pictures.labels).bool()
-    box = WhiteBox(recogniser, codes, codes, labels, labels, labels, Similarity.COSINE)
-    wanted = {"images": torch.arange(len(pictures.labels))}
-    return SimpleNamespace(white_box=box, device="cpu", streams=Streams(0), progress=progress, wanted=wanted, chosen=None)
+def sample(knows: Tensor, labels: Tensor, people: int, each: int, seed: int) -> Tensor:
+    """Rows of `each` recognised pictures of so many people, the people in random order; of fewer where there are no more."""
+    generator, rows = Streams(seed).torch("private", "people"), list[Tensor]()
+    everybody = labels.unique()
+    for person in everybody[torch.randperm(len(everybody), generator=generator)]:
+        found = torch.nonzero(knows & (labels == person)).flatten()[:each]
+        if len(found) and len(rows) < people:
+            rows.append(found)
+    if not rows:
+        raise DataError("a picture that is recognised wanted, none got; train for more `--epochs`.")
+    return torch.cat(rows)
 
 
 def run(asked: argparse.Namespace, progress: Progress) -> None:
     """The whole example."""
     gallery, private = load(asked.root, asked.most)
-    network = trained(gallery, int(gallery.labels.max()) + 1, asked.epochs, asked.seed, progress).requires_grad_(False)
-    assert isinstance(network, nn.Sequential), "all but its last layer are the features"
-    recogniser = Recogniser(network[:-1])
-    knows = recognised(recogniser, gallery, private)
-    order = torch.randperm(len(knows), generator=Streams(asked.seed).torch("private", "pictures"))
-    rows = order[knows[order]][: asked.pictures]
-    print(f"{float(knows.double().mean()):.0%} of {len(knows)} pictures are recognised; {len(rows)} of those are changed.")
-    if not len(rows):
-        raise DataError("a picture that is recognised wanted, none got; train for more `--epochs`.")
-    chosen = Photos(private.images[rows], private.labels[rows])
-    context, limits = context_of(recogniser, chosen, progress), {"leave": asked.leave, "eps": asked.eps / 255}
-    print(f"{'':<5} {'still recognised':>16} " + " ".join(f"{name:>10}" for name in SHOWN))
-    for name, attack in {"mnd": Mnd(**limits), "pgd": Smallest(inner="pgd", objective=Away(), **limits)}.items():
-        changed = attack.fit(context)(Pictures(tuple(range(len(rows))), chosen.images)).items.values
-        still = recognised(recogniser, gallery, Photos(changed, chosen.labels)).double().mean()
-        told = distortion(chosen.images, changed)
-        cells = [float("nan") if (value := told[key]) is None else scale * value for key, scale in SHOWN.items()]
-        print(f"{name:<5} {float(still):>16.0%} " + " ".join(f"{cell:>10.4f}" for cell in cells), flush=True)
-        if asked.out:
-            asked.out.mkdir(parents=True, exist_ok=True)
-            for row, picture in zip(rows.tolist(), changed, strict=True):
-                Image.fromarray(picture.permute(1, 2, 0).numpy()).save(asked.out / f"{row:04d}-{name}.png")
+    first = recogniser(gallery, asked.epochs, asked.seed, progress, CHANNELS)
+    networks = {"the recogniser": first, "another": recogniser(gallery, asked.epochs, asked.seed + 1, progress, OTHER_CHANNELS)}
+    clean = {who: recognised(network, gallery, private.labels, private.images) for who, network in networks.items()}
+    chosen = private.take(rows := sample(clean["the recogniser"], private.labels, asked.people, asked.each, asked.seed))
+    before = encode_images(first, chosen.images)
+    context = context_of(first, Similarity.COSINE, chosen, before.shape[1], int(gallery.labels.max()) + 1, asked.seed)
+    options = f"--people {asked.people} --each {asked.each} --leave {asked.leave:g} --epochs {asked.epochs}"
+    found = {
+        "command": f"uv run python examples/private_pictures.py --root {asked.root.name} --json docs/results/mnd-tasks.json {options}",
+        "gallery": len(gallery.labels),
+        "size": list(private.images.shape[2:]),
+        "people": len(chosen.labels.unique()),
+        "rank_1": {who: float(knows.double().mean()) for who, knows in clean.items()},
+        "rank_1_of_the_chosen": {who: float(knows[rows].double().mean()) for who, knows in clean.items()},
+    }
+    print(f"{found['rank_1']['the recogniser']:.0%} of {len(private.labels)} pictures are recognised; {len(rows)} of those are changed.")
+    found |= compared(
+        contenders(asked.leave, asked.eps / 255, asked.steps),
+        context,
+        chosen,
+        lambda changed: 1 - cosine_similarity(encode_images(first, changed), before) >= asked.leave - 1e-6,
+        {who: partial(recognised, network, gallery, chosen.labels) for who, network in networks.items()},
+        progress,
+        asked.out,
+    )
+    print(table(found), end="")
+    if asked.json:
+        keep(asked.json, "faces", found)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train, recognise, change, recognise again."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--root", type=Path, required=True, help="a folder of pictures for each person")
-    parser.add_argument("--pictures", type=int, default=25, help="how many are changed")
+    parser.add_argument("--root", type=Path, required=True, help="folders of pictures, one for each person, or a zip of them")
+    parser.add_argument("--people", type=int, default=20, help="whose pictures are changed")
+    parser.add_argument("--each", type=int, default=2, help="pictures of each of them")
     parser.add_argument("--most", type=int, default=200, help="pictures of a person in the gallery, and outside of it, at most")
-    parser.add_argument("--leave", type=float, default=0.3, help="1 less the cosine between the features before and after")
-    parser.add_argument("--eps", type=int, default=32, help="grey levels by which a value may change at most")
-    parser.add_argument("--epochs", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="where the changed pictures go; nowhere unless asked for")
-    parser.add_argument("--quiet", action="store_true")
+    add_options(parser, leave=0.5, meaning="1 less the cosine between the features before and after", epochs=60)
     chosen_by_user = parser.parse_args(arguments)
     try:
         run(chosen_by_user, Silent() if chosen_by_user.quiet else progress_for(sys.stderr))

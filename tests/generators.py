@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from crossattack.attacks._fields import Hiding
 from crossattack.attacks._generator_file import Origin, save_generator
 from surrogates.generator import PatchGenerator
 
@@ -13,9 +14,9 @@ ORIGIN = Origin(
 )
 
 
-def untrained(path: Path, *, eps: float = ORIGIN.eps, seed: int = 0) -> Path:
+def untrained(path: Path, *, eps: float = ORIGIN.eps, seed: int = 0, perception: Hiding = "none") -> Path:
     """The file of a generator with random weights."""
     torch.manual_seed(seed)
-    origin = replace(ORIGIN, eps=eps)
+    origin = replace(ORIGIN, eps=eps, perception=perception)
     save_generator(path, PatchGenerator(origin.width, origin.blocks), origin)
     return path

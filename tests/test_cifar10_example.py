@@ -30,7 +30,7 @@ def folders(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_it_runs_end_to_end_and_says_the_same_in_all_places(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_runs_end_to_end_and_says_the_same_in_all_places(folders: Path, empty_cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = f"--root {folders / 'data'} --out {folders / 'out'} --pictures 6 --epochs 12 --block 2 --eps 0.01,0.05,0.3 --quiet"
     example.main(settings.split())
     said = capsys.readouterr()

@@ -1,10 +1,11 @@
-"""`crossattack perturb`: real folders of real files, through the real command line in a process of its own."""
+"""`crossattack perturb`: real folders of real files, through the real command line, once in a process of its own."""
 
 import json
 import struct
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,19 @@ def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
     return RNG.integers(0, 256, (height, width, channels), dtype=np.uint8).squeeze()
 
 
-def perturb(*arguments: str) -> subprocess.CompletedProcess[str]:
+@pytest.fixture
+def perturb(capfd: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+    """The command: its arguments -> what it said."""
+
+    def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+        code = main(["perturb", "--generator", "g.safetensors", *arguments])
+        return subprocess.CompletedProcess(arguments, code, *capfd.readouterr())
+
+    return ran
+
+
+def perturb_elsewhere(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same in a process of its own, as a person runs it."""
     command = [sys.executable, "-c", "import sys; from crossattack._cli_start import main; sys.exit(main())", "perturb"]
     return subprocess.run([*command, "--generator", "g.safetensors", *arguments], capture_output=True, text=True)
 
@@ -67,7 +80,7 @@ def test_a_folder_of_every_kind_of_picture_is_changed_inside_its_radius(here: Pa
     (here / "in/notes.txt").write_text("no picture")
     (here / "in/more").mkdir()
     before = {path.name: path.read_bytes() for path in (here / "in").iterdir() if path.is_file()}
-    ended = perturb("in", "out", "--json")
+    ended = perturb_elsewhere("in", "out", "--json")
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout)
     assert {one["name"] for one in told["pictures"]} == set(sources)
@@ -87,7 +100,7 @@ def test_a_folder_of_every_kind_of_picture_is_changed_inside_its_radius(here: Pa
     assert told["generator"]["pixels"] == [64, 64]
 
 
-def test_a_picture_is_turned_as_its_camera_says_and_what_is_transparent_lies_on_white(here: Path) -> None:
+def test_a_picture_is_turned_as_its_camera_says_and_what_is_transparent_lies_on_white(here: Path, perturb: Callable[..., Any]) -> None:
     exif, photo = Image.Exif(), Image.fromarray(noise(20, 32))
     exif[0x0112] = 6
     photo.save(here / "in/camera.png", exif=exif)
@@ -124,7 +137,7 @@ def png(width: int, height: int, depth: int, content: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(content)) + chunk(b"IEND", b"")
 
 
-def test_pictures_that_cannot_be_taken_are_a_line_each_and_the_rest_is_written(here: Path) -> None:
+def test_pictures_that_cannot_be_taken_are_a_line_each_and_the_rest_is_written(here: Path, perturb: Callable[..., Any]) -> None:
     Image.fromarray(noise(16, 16)).save(here / "in/good.png")
     Image.fromarray(noise(16, 16, 1).astype(np.uint16) * 257).save(here / "in/deep-grey.png")
     (here / "in/deep.png").write_bytes(png(2, 2, 16, bytes(26)))

@@ -1,5 +1,6 @@
 """UAA-GAN: its loss against loops, its bounds, its file, and what a trained generator does to a target."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,17 +11,22 @@ import numpy as np
 import pytest
 import torch
 from generators import ORIGIN, untrained
+from PIL import Image
 from torch import nn
 from worlds import attackers_world
 
 from crossattack.attacks import Pictures
 from crossattack.attacks._eyes import Eyes
-from crossattack.attacks._generator_file import forged, kept_at, load_generator, mirrored, reach
+from crossattack.attacks._generator_file import Forger, forged, kept_at, load_generator, mirrored, reach
+from crossattack.attacks._jnd import levels_of, radii
 from crossattack.attacks.uaa_gan import UaaGan, leaving
+from crossattack.cli import main
 from crossattack.codes import harden
+from crossattack.config import load_config
 from crossattack.encoding import as_floats, encode
 from crossattack.endpoint import Similarity
 from crossattack.errors import DataError
+from crossattack.perturbing import noise_like
 from surrogates.generator import PatchGenerator
 
 
@@ -198,6 +204,66 @@ def test_an_encoder_that_compares_by_cosine_is_left_too_and_gets_no_gradients_of
         swayed = torch.cosine_similarity(features, network.encode_images(as_floats(noise.clamp(0, 255).to(torch.uint8))).detach())
     assert (1 - turned).mean() > 2 * (1 - swayed).mean()
     assert all(weight.grad is None for weight in network.parameters())
+
+
+def half_textured() -> torch.Tensor:
+    """Mid-grey on the left, stripes on the right."""
+    pictures = torch.full((2, 3, 24, 32), 127, dtype=torch.uint8)
+    pictures[:, :, :, 16:] = torch.tensor([60, 190], dtype=torch.uint8).repeat(8)
+    return pictures
+
+
+@pytest.mark.parametrize("eps", [3 / 255, 16 / 255])
+def test_with_perception_a_pixel_goes_as_far_as_the_picture_hides_it_and_none_beyond(eps: float) -> None:
+    torch.manual_seed(0)
+    network, clean = PatchGenerator(8, 1), as_floats(half_textured())
+    allowed = (radii(clean, eps) * 255 + 1e-3).floor()
+    change = ((forged(network, clean, eps, "mnd") - clean).detach() * 255).round()
+    wanted = (allowed * network(clean)).detach()
+    assert (change.abs() <= allowed).all()
+    assert (change - wanted).abs().max() <= 0.5 + 1e-3  # rounding alone, as nothing here is near black or white
+    assert allowed[..., :13].max() < allowed.max() == reach(eps)
+
+
+def test_a_generator_learns_and_is_kept_with_its_perception(tmp_path: Path) -> None:
+    attack = small(steps=2, perception="mnd")
+    with attackers_world(tmp_path) as world:
+        changed = attack.fit(world.white)(world.pictures).items.values
+    clean = world.pictures.values
+    assert ((changed.int() - clean.int()).abs() <= levels_of(as_floats(clean), 16 / 255)).all()
+    forge = load_generator(tmp_path / "generator.safetensors")
+    assert forge.origin.perception == "mnd"
+    assert torch.equal(forge(clean), changed)
+    plain = Forger(forge.network, replace(forge.origin, perception="none"))
+    assert not torch.equal(plain(clean), changed)
+
+
+def test_perturb_holds_a_generator_to_its_perception(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path, (picture, _) = untrained(tmp_path / "g.safetensors", perception="mnd"), half_textured()
+    (tmp_path / "in").mkdir()
+    Image.fromarray(picture.permute(1, 2, 0).numpy()).save(tmp_path / "in/a.png")
+    assert main(["perturb", "--generator", str(path), str(tmp_path / "in"), str(tmp_path / "out"), "--eps", "16/255", "--json"]) == 0
+    assert json.loads(capfd.readouterr().out)["generator"]["perception"] == "mnd"
+    changed = torch.from_numpy(np.array(Image.open(tmp_path / "out/a.png"))).permute(2, 0, 1)
+    change, allowed = (changed.int() - picture.int()).abs(), levels_of(as_floats(picture[None]), 16 / 255)[0]
+    assert (change <= allowed).all()
+    assert change.max() > allowed[..., :13].max()  # more where the stripes are than anywhere on the grey
+
+
+def test_a_file_of_before_there_was_perception_has_none(tmp_path: Path) -> None:
+    path = untrained(tmp_path / "g.safetensors", perception="mnd")
+    said = b', \\"perception\\": \\"mnd\\"'
+    content = path.read_bytes()
+    assert content.count(said) == 1
+    path.write_bytes(
+        content.replace(said, b"").replace(content[:8], (int.from_bytes(content[:8], "little") - len(said)).to_bytes(8, "little"))
+    )
+    assert load_generator(path).origin == ORIGIN
+
+
+def test_the_control_and_the_ceiling_have_its_perception() -> None:
+    config = load_config(None, ["attack.name=uaa_gan", "attack.perception=mnd"], {})
+    assert config.ceiling.plugin.perception == noise_like(config.attack.plugin).perception == "mnd"
 
 
 def test_a_finished_generator_is_read_back(tmp_path: Path) -> None:

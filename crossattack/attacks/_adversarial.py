@@ -16,6 +16,7 @@ from torch import Tensor
 
 from crossattack.attacks._collapse import Watch
 from crossattack.attacks._context import AttackContext
+from crossattack.attacks._fields import Hiding
 from crossattack.attacks._generator_file import forged
 from crossattack.cache import whole_file
 from crossattack.encoding import as_floats
@@ -36,6 +37,8 @@ class Training(Protocol):
 
     @property
     def eps(self) -> float: ...
+    @property
+    def perception(self) -> Hiding: ...
     @property
     def lambda_r(self) -> float: ...
     @property
@@ -69,7 +72,7 @@ class Duel:
         """One batch: first the discriminator, then the generator. What there is to say of it."""
         batch = torch.randperm(len(images), generator=self.draws)[: self.training.batch]
         clean = as_floats(images[batch].to(self.device))
-        made = forged(self.generator, clean, self.training.eps)
+        made = forged(self.generator, clean, self.training.eps, self.training.perception)
 
         judged = (self.critic(clean) - 1).square().mean() + self.critic(made.detach()).square().mean()
         self.judges.zero_grad()
@@ -91,7 +94,7 @@ class Duel:
         """Refuse to go on where what the generator makes of the first pictures has collapsed."""
         with torch.no_grad():
             clean = as_floats(images[:PROBED].to(self.device))
-            self.watch.changes(forged(self.generator, clean, self.training.eps) - clean)
+            self.watch.changes(forged(self.generator, clean, self.training.eps, self.training.perception) - clean)
 
     def save(self, path: Path) -> None:
         """Keep everything at `path`."""

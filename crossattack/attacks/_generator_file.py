@@ -13,6 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from crossattack.attacks._fields import Hiding
+from crossattack.attacks._jnd import levels_of
 from crossattack.cache import whole_file
 from crossattack.encoding import as_floats
 from crossattack.errors import DataError
@@ -30,7 +32,8 @@ class Origin:
 
     width, blocks: its architecture. eps: the radius of its training. target: the digest of the target; of the one it was
     trained against or, where `white_box` is False, of the one whose answers a surrogate learned from. pixels: height and width
-    of the pictures. made_of: a digest of everything that its weights follow from.
+    of the pictures. perception: with `mnd`, each pixel goes as far as the picture hides it. made_of: a digest of everything that its
+    weights follow from.
     """
 
     attack: str
@@ -42,6 +45,7 @@ class Origin:
     pixels: tuple[int, int]
     seed: int
     made_of: str
+    perception: Hiding = "none"
 
 
 @dataclass(frozen=True)
@@ -62,17 +66,21 @@ class Forger:
         """
         with torch.inference_mode():
             clean = as_floats(images)
-            return (forged(self.network, clean, self.origin.eps if eps is None else eps) * 255).round().to(torch.uint8)
+            radius = self.origin.eps if eps is None else eps
+            return (forged(self.network, clean, radius, self.origin.perception) * 255).round().to(torch.uint8)
 
 
-def forged(network: PatchGenerator, clean: Float[Tensor, "items 3 height width"], eps: float) -> Float[Tensor, "items 3 height width"]:
+def forged(
+    network: PatchGenerator, clean: Float[Tensor, "items 3 height width"], eps: float, perception: Hiding = "none"
+) -> Float[Tensor, "items 3 height width"]:
     """Changed pictures on whole grey levels, inside the ball; gradients flow as if nothing were clipped or rounded.
 
     The slope of clipping would be zero for each value that is black or white, which most of a drawing is. Sides that the
     generator does not take are mirrored at the bottom and at the right, and cut back.
     """
     height, width = clean.shape[2:]
-    moved: Tensor = clean + reach(eps) / 255 * network(mirrored(clean))[..., :height, :width]
+    far = levels_of(clean, reach(eps) / 255) if perception == "mnd" else reach(eps)
+    moved: Tensor = clean + far / 255 * network(mirrored(clean))[..., :height, :width]
     held = (moved.detach().clamp(0, 1) * 255).round() / 255
     return held + (moved - moved.detach()) if moved.requires_grad else held
 

@@ -52,10 +52,15 @@ def radii(clean: Float[Tensor, "items 3 height width"], eps: float) -> Float[Ten
     return eps * threshold / threshold.amax(dim=(1, 2, 3), keepdim=True)
 
 
+def levels_of(clean: Float[Tensor, "items 3 height width"], eps: float) -> Float[Tensor, "items 1 height width"]:
+    """`radii` in whole grey levels: where nothing hides a level, nothing moves."""
+    return (radii(clean, eps) * 255 + 1e-3).floor()
+
+
 def hidden(ball: Ball) -> Ball:
-    """A ball of pictures narrowed to `radii`, in whole grey levels: where nothing hides a level, nothing moves."""
+    """A ball of pictures narrowed to `levels_of`."""
     if ball.norm != "linf":
         raise UsageError(f"`norm: linf` wanted with `perception: mnd`, {ball.norm} got; a pixel has a radius of its own with linf only.")
-    levels, reach = (ball.clean * 255).round(), (radii(ball.clean, ball.eps) * 255 + 1e-3).floor()
+    levels, reach = (ball.clean * 255).round(), levels_of(ball.clean, ball.eps)
     low, high = (levels - reach) / 255, (levels + reach) / 255
     return replace(ball, low=torch.maximum(ball.low, low), high=torch.minimum(ball.high, high))

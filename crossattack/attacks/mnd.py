@@ -15,7 +15,7 @@ from crossattack.attacks._eyes import Eyes, open_eyes
 from crossattack.attacks._fields import Eps, Steps
 from crossattack.attacks._gradient import drawing
 from crossattack.attacks._ground import ground_of
-from crossattack.attacks._leaving import Leaving
+from crossattack.attacks._leaving import leaving_of
 from crossattack.attacks._perception import Perception
 from crossattack.attacks._unseen import Search, least_seen
 
@@ -29,7 +29,8 @@ class Mnd:
         min over r   missing(h(x + r)) + w visibility(x, x + r)        |r| <= eps
 
     by Adam, from no change on. What is missing is how far the output is from being `leave` away from the clean one: a share of the
-    bits, or 1 less the cosine, or a Euclidean length, as the network compares. What is visible is the change's mean square
+    bits, or 1 less the cosine, or a Euclidean length, as the network compares; of class scores, by how much another class's has to
+    be above the true one's. What is visible is the change's mean square
     (`magnitude`), what it costs of SSIM (`structure`), and the edges that it draws where neither light nor texture hides
     them (`gradient`). Each picture has its own weight w: ten times as much after a search of `steps` steps that got away, a tenth
     after one that did not, between the two once both are known, for `searches` searches. At every step it is the
@@ -40,8 +41,8 @@ class Mnd:
     more (`leave`). Texts stay as they are. The number of passes is `searches` x `steps`, ten times those of `pgd`.
 
     Differs from the paper: MND-style, as its exact terms, weights and schedule are not known here: the three parts are those that its
-    abstract names, each in the plainest form; just noticeable differences weigh the third; success is leaving one's
-    place rather than a class; the search for w, and bytes throughout.
+    abstract names, each in the plainest form; just noticeable differences weigh the third; the search for w, and
+    bytes throughout.
 
     Paper: Sun, Jin, Lin, "Minimum Noticeable Difference based Adversarial Privacy Preserving Image Generation", arXiv 2022.
     """
@@ -83,9 +84,10 @@ class Mnd:
         with torch.no_grad():
             own = ground.relaxed(ground.ball.clean)
         visibility = Perception(magnitude=self.magnitude, structure=self.structure, gradient=self.gradient).of(ground.ball.clean)
-        search = Search(ground.relaxed, Leaving(own, eyes.similarity, self.leave), visibility, ground.ball)
+        leaving = leaving_of(context, whole, own, eyes.similarity, self.leave)
+        search = Search(ground.relaxed, leaving, visibility, ground.ball)
         start = torch.zeros_like(ground.ball.clean)
-        if search.leaving.flat_start:
+        if leaving.flat_start:
             start = (2 * drawing(context, whole)(tuple(start.shape[1:])) - 1) / 255
         found = least_seen(search, start, weight=self.weight, searches=self.searches, steps=self.steps, lr=self.lr)
         return to_bytes(found, ground.ball)[: len(pictures.ids)]

@@ -15,7 +15,7 @@ from crossattack.attacks._context import AttackContext
 from crossattack.attacks._eyes import open_eyes
 from crossattack.attacks._fields import AnObjective, Eps, Steps
 from crossattack.attacks._gradient import moved
-from crossattack.attacks._leaving import Leaving
+from crossattack.attacks._leaving import leaving_of
 from crossattack.encoding import encode_images
 from crossattack.errors import UnknownName
 from crossattack.objectives.own import Own
@@ -43,11 +43,12 @@ class Smallest:
 
     The largest radius, `eps`, is tried first; where it succeeds, halving finds the smallest, as if all above it succeeded too.
     A picture has left when its output, rounded to bytes, is `leave` away from the clean one: a share of the bits, or 1 less the
-    cosine, or a Euclidean length, as the network followed compares. Where `eps` fails, what it did is kept. This
-    is how attacks are compared by how little they show, as each of them could always do more. Texts stay as they are.
+    cosine, or a Euclidean length, as the network followed compares; of class scores, when another class's is so much above
+    the true one's. Where `eps` fails, what it did is kept. This is how attacks are compared by how little they show, as each of
+    them could always do more. Texts stay as they are.
 
-    steps: of the inner attack; its own default where None, and none for `fgsm`. With `objective: away` this is PIRE's
-    loss, with `odfa` that of ODFA.
+    steps: of the inner attack; its own default where None, and none for `fgsm`. objective: with `away` this is PIRE's
+    loss, with `odfa` that of ODFA; with none, what is missing of having left, which is what `mnd` lowers.
 
     Differs from the paper: nobody's in particular; the search by halving that minimal attacks are compared with.
 
@@ -67,7 +68,7 @@ class Smallest:
         made = ATTACKS.load(self.inner)
         has_steps = "steps" in {each.name for each in fields(made)}
         steps = {"steps": self.steps} if has_steps and self.steps is not None else {}
-        return made(objective=self.objective, eps=level / 255, **steps)
+        return made(eps=level / 255, **steps)
 
     def fit(self, context: AttackContext) -> Perturb:
         """Train a surrogate on the whole budget, unless the target itself is granted; then a batch costs nothing."""
@@ -81,11 +82,15 @@ class Smallest:
             def attempt(level: int, rows: Int64[Tensor, " rows"]) -> tuple[Tensor, Bool[Tensor, " rows"]]:
                 some = Pictures(tuple(items.ids[row] for row in rows.tolist()), items.values[rows])
                 attack = self.at(level)
-                moves = attack.moves.from_anywhere() if self.objective.flat_start else attack.moves
-                found = moved(context, eyes.encoder, some, self.objective.of(eyes.look(some)), attack, moves).items.values
+                leaving = leaving_of(context, some, own[rows].to(context.device), eyes.similarity, self.leave)
+                loss, flat_start = leaving.missing, leaving.flat_start
+                if self.objective is not None:
+                    loss, flat_start = self.objective.of(eyes.look(some)), self.objective.flat_start
+                moves = attack.moves.from_anywhere() if flat_start else attack.moves
+                found = moved(context, eyes.encoder, some, loss, attack, moves).items.values
                 assert isinstance(found, Tensor), "pictures stay pictures"
                 outputs = encode_images(eyes.encoder, found, device=context.device)
-                return found, Leaving(own[rows], eyes.similarity, self.leave).gone(outputs)
+                return found, leaving.gone(outputs.to(context.device)).cpu()
 
             cap = floor(self.eps * 255 + 1e-6)
             return unasked(Pictures(items.ids, at_least_levels(attempt, items.values, cap))) if cap else unasked(items)

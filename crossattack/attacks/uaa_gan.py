@@ -14,7 +14,7 @@ from crossattack.attacks._adversarial import Aim, trained
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._distances import distance_of
 from crossattack.attacks._eyes import Eyes, open_eyes
-from crossattack.attacks._fields import Eps, Steps
+from crossattack.attacks._fields import Eps, Hiding, Steps
 from crossattack.attacks._generator_file import Forger, Origin, kept_at, load_generator, reach, save_generator
 from crossattack.encoding import encode_images
 from surrogates.network import weights_digest
@@ -39,6 +39,8 @@ class UaaGan:
     negative: which other picture of the batch x' is. The farthest asks most of the change: on `dcmh` it lies at a relaxed distance
     of 0.59 of the picture, the nearest at 0.31, and 20 steps of PGD reach 0.57. So the loss of the farthest falls to the end, that
     of the nearest is done halfway where `margin` is small; from a margin of 0.3 on both have the same slope.
+    perception: with `mnd`, each pixel goes as far as its just noticeable difference allows, the most hidden one by the whole
+    eps, in training and after.
     pictures: of the attacker's own, at most, that it learns from. width, blocks: channels and residual blocks of the
     generator. steps: batches.
 
@@ -52,6 +54,7 @@ class UaaGan:
     family: ClassVar[Family] = "generator"
     needs: ClassVar[Needs] = Needs(gradients=True, changes=("images",))
     eps: Eps = 8 / 255
+    perception: Hiding = "none"
     lambda_r: Annotated[float, Field(ge=0)] = 0.01
     lambda_m: Annotated[float, Field(ge=0)] = 30.0
     margin: Annotated[float, Field(ge=0)] = 0.5
@@ -103,6 +106,7 @@ class UaaGan:
             pixels=(height, width),
             seed=seed,
             made_of=made_of.hexdigest()[:16],
+            perception=self.perception,
         )
 
 

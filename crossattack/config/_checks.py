@@ -85,7 +85,7 @@ def _vectors(key: str, attack: Section, seen: str, network: Section) -> list[tup
 
 def radius_problems(key: str, section: Section) -> list[tuple[str, str]]:
     """A radius beyond all pixels, which nobody means: 8 for 8/255. And radii of single pixels under a norm that has none."""
-    if getattr(section.plugin, "perception", "none") != "none" and section.plugin.norm != "linf":
+    if getattr(section.plugin, "perception", "none") != "none" and getattr(section.plugin, "norm", "linf") != "linf":
         says = f"none wanted with `norm: {section.plugin.norm}`, mnd got; a pixel has a radius of its own with linf only."
         return [(f"{key}.perception", says)]
     eps = getattr(section.plugin, "eps", None) if section.leader is None or "eps" in section.given else None
