@@ -155,9 +155,9 @@ def test_a_ledger_of_another_target_is_refused(ledger: Ledger) -> None:
 def test_the_attackers_door_shows_neither_target_nor_ledger(ledger: Ledger) -> None:
     oracle = Oracle(ledger, LocalEndpoint(LinearTarget()), budget=9)
     assert {name for name in dir(oracle) if not name.startswith("_")} == {
-        *("reveals", "remaining", "cap", "per_item", "query_images", "query_texts", "shown_images", "shown_texts")
+        *("reveals", "target_digest", "remaining", "cap", "per_item", "query_images", "query_texts", "shown_images", "shown_texts")
     }
-    for name in ("remaining", "cap", "per_item", "reveals"):
+    for name in ("remaining", "cap", "per_item", "reveals", "target_digest"):
         with pytest.raises(AttributeError):
             setattr(oracle, name, 10**6)
 
