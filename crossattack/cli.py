@@ -1,4 +1,4 @@
-"""The command line: `crossattack run | perturb | serve | replay | score | ledger | list | data`.
+"""The command line: `crossattack run | perturb | serve | replay | report | score | ledger | list | data`.
 
 Nothing heavy is imported before it is needed, so that help and refusals come at once. What goes wrong on purpose is one
 line a problem on stderr, never a traceback; a traceback is a bug of ours.
@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from crossattack._cli_output import stdout_or_a_line
+from crossattack._cli_report import report_command
 from crossattack._cli_score import score_command
 from crossattack._machine import settle
 from crossattack._perturb_command import perturb_command
@@ -33,7 +34,8 @@ data_app = typer.Typer(help="What data sets there are, and what they hold.", no_
 app.add_typer(data_app, name="data")
 ledger_app = typer.Typer(help="What a run asked, and what it cost.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(ledger_app, name="ledger")
-app.command("perturb")(perturb_command)
+for called, command in (("perturb", perturb_command), ("report", report_command), ("score", score_command)):
+    app.command(called)(command)
 
 RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name in --runs.")]
 Runs = Annotated[Path, typer.Option(metavar="DIR", help="Where runs' folders lie.")]
@@ -245,9 +247,6 @@ def replay_command(run: RunFolder, runs: Runs = Path("runs"), as_json: AsJson = 
         print(f"{where}: {replayed} values computed again, {len(differences)} differences; not replayed: {', '.join(told['not_replayed'])}")
     if differences:
         raise typer.Exit(1)
-
-
-app.command("score")(score_command)
 
 
 @ledger_app.command("show")
