@@ -50,6 +50,8 @@ def _recovered(found: Mapping[str, Any]) -> str:
     value, interval = found.get("recovered"), found.get("recovered_ci95")
     if value is None:
         return "How much of the worst possible damage that is, is not known here: there is no white-box attack to hold it against."
+    if value <= 0:
+        return f"It did no damage, where an attacker who holds the system itself (the ceiling) does some: {share(value)} recovered."
     reach = (
         f" If other items had been drawn, it would most likely be between {share(interval[0])} and {share(interval[1])} (95 % interval)."
         if interval

@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,43 +42,54 @@ def write_page(results: Mapping[str, Any], path: Path) -> None:
         with whole_file(path) as file:
             file.write_text(page(results), encoding="utf-8")
     except Exception as error:  # the run is done and paid for: no fault of its page may take that back
-        log.warning("%s could not be written (%s: %s); results.json is whole.", path, type(error).__name__, error)
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        log.warning("%s could not be written (%s); results.json is whole.", path, reason)
 
 
 def page(results: Mapping[str, Any], shown: Shown | None = None) -> str:
     """The page as HTML."""
     style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    titles, names = directions(results), conditions(results)
+    found = results.get("directions", {})
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            name=results.get("name", NONE),
+            seed=results.get("seed", NONE),
+            started=results.get("started", NONE),
+            source=json.dumps(results, indent=2, ensure_ascii=False),
+            titles=titles,
+            all_titles=DIRECTIONS,
+            headlines={key: headline(found[key]) for key in titles},
+            sentences={key: sentences(key, found[key], results) for key in titles},
+            bars={key: _bars.picture(title, found[key], names) for key, title in titles.items()},
+            bars_size=(_bars.WIDTH, _bars.LEFT, _bars.BAR),
+            curves=[drawn for key, title in titles.items() if (drawn := _curves.curves(title, found[key], names))],
+            rows=score_rows(results),
+            distortion=distortion(results),
+            checks=checks(results),
+            bill=bill(results),
+            facts=setting_rows(results),
+            command=command(results.get("config", {})),
+            digests=_digests(results),
+            shown=shown or Shown(),
+            style=style,
+            script=script,
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """Templates, compiled once."""
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"number": number, "count": count}
-    titles, names = directions(results), conditions(results)
-    found = results.get("directions", {})
-    return environment.get_template("page.html.j2").render(
-        name=results.get("name", NONE),
-        seed=results.get("seed", NONE),
-        started=results.get("started", NONE),
-        source=json.dumps(results, indent=2, ensure_ascii=False),
-        titles=titles,
-        all_titles=DIRECTIONS,
-        headlines={key: headline(found[key]) for key in titles},
-        sentences={key: sentences(key, found[key], results) for key in titles},
-        bars={key: _bars.picture(title, found[key], names) for key, title in titles.items()},
-        bars_size=(_bars.WIDTH, _bars.LEFT, _bars.BAR),
-        curves=[drawn for key, title in titles.items() if (drawn := _curves.curves(title, found[key], names))],
-        rows=score_rows(results),
-        distortion=distortion(results),
-        checks=checks(results),
-        bill=bill(results),
-        facts=setting_rows(results),
-        command=command(results.get("config", {})),
-        digests=_digests(results),
-        shown=shown or Shown(),
-        style=style,
-        script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
-    )
+    return environment
 
 
 def _digests(results: Mapping[str, Any]) -> list[tuple[str, str]]:
