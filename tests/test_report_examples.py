@@ -184,7 +184,9 @@ def test_what_was_asked_is_what_the_items_say(words: tuple[Evidence, Pairs]) -> 
 def test_the_seed_says_which_and_no_pictures_means_none(words: tuple[Evidence, Pairs]) -> None:
     drawn = [[one.item for one in examples(*words, pictures=False, count=5, seed=seed)[0].shown] for seed in (0, 0, 1)]
     assert drawn[0] == drawn[1] != drawn[2]
-    assert all(one.size() == 0 for its in examples(*words, pictures=False, count=5, seed=0) for one in its.shown)
+    hidden = [one for its in examples(*words, pictures=False, count=5, seed=0) for one in its.shown]
+    assert {one.asked.pictures for one in hidden} == {None}
+    assert {hit.picture for one in hidden for hit in (*one.found.before, *one.found.after)} == {None}
 
 
 def test_without_the_data_set_there_are_numbers(words: tuple[Evidence, Pairs]) -> None:
@@ -202,6 +204,14 @@ def test_examples_take_no_more_than_their_part_of_a_page(words: tuple[Evidence, 
     fewer = examples(*words, pictures=True, count=8, seed=0)
     assert 0 < sum(one.size() for its in fewer for one in its.shown) <= total // 2
     assert {one.item for one in fewer[1].shown} < {one.item for one in whole[1].shown}
+
+
+@pytest.mark.parametrize("pictures", [True, False])
+def test_the_size_of_an_example_is_what_it_adds_to_the_page(words: tuple[Evidence, Pairs], pictures: bool) -> None:
+    shown = examples(*words, pictures=pictures, count=8, seed=0)
+    sizes = [len(page({}, Shown([replace(its, shown=own) for its in shown for own in (its.shown[:some],)])).encode()) for some in (2, 8)]
+    told = sum(one.size() for its in shown for one in its.shown[2:])
+    assert 0.85 < told / (sizes[1] - sizes[0]) < 1.25
 
 
 def test_of_features_distances_are_cosines_and_junk_counts_neither_way(features: tuple[Evidence, Pairs]) -> None:

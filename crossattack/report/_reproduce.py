@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from crossattack.config import load_config
+from crossattack.config._flat import flat
 from crossattack.errors import CrossattackError
-from crossattack.run_folder import flat
 
 FLAGS = {"target.name": "--target", "attack.name": "--attack", "data.name": "--data"}
 ROUNDS = 3  # a plugin inside a plugin shows its own settings once it is chosen

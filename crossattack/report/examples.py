@@ -23,6 +23,7 @@ from crossattack.streams import Streams
 from surrogates.texts import Bags
 
 BYTES = 4_000_000  # that all examples together may take: a page has 5 MB
+MARKUP, MARKUP_OF_HIT = 1_100, 130  # bytes around an example, and around one of what it found
 VERDICTS = {True: "succeeded", False: "failed", None: "unknown"}
 
 
@@ -50,9 +51,10 @@ class Example:
     found: Found
 
     def size(self) -> int:
-        """Characters of its pictures."""
-        shown = [hit.picture or "" for hit in (*self.found.before, *self.found.after)]
-        return sum(map(len, [*(self.asked.pictures or ()), *shown]))
+        """Bytes that it takes in the page, to a tenth or so."""
+        hits = [MARKUP_OF_HIT + _bytes(hit.picture, hit.text, hit.labels, hit.labels) for hit in (*self.found.before, *self.found.after)]
+        words = [piece for _, piece in self.asked.pieces]
+        return MARKUP + sum(hits) + _bytes(*(self.asked.pictures or ()), self.asked.text, *words, *[self.labels] * 6)
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,10 @@ def _of_direction(
     fits = len(list(takewhile(lambda total: total <= size, accumulate(one.size() for one in made))))
     shown = tuple(sorted(made[:fits], key=lambda one: one.item))
     return Examples(direction, len(ranking.relevant), times, attacked.realisable, shown, _credits(evidence, pairs, shown))
+
+
+def _bytes(*texts: str | None) -> int:
+    return sum(len(text.encode()) for text in texts if text)
 
 
 def _asked(clean: Items, attacked: Items, row: int, times: int, pictures: bool) -> Asked:
