@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -10,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from example_results import results as made_up
 from playwright.sync_api import Browser, Page, expect
 from reported import WORDS, ran, taken
 from test_search_page import browser as browser
 
-from crossattack.cli import main
+from crossattack.cli import app, main
 from crossattack.datasets._npm import Package, fetch, read_members
 from crossattack.report._reproduce import command
 from crossattack.report.examples import examples
@@ -88,6 +90,22 @@ def test_the_command_says_where_the_page_is_and_what_is_on_it(run: Path, tmp_pat
     assert {file.name for file in figures.iterdir()} >= {"scores.csv", "scores.tex"}
     assert main(["report", "nothing", "--runs", str(tmp_path)]) == 2
     assert capfd.readouterr().err.startswith("error: run: the folder of a run")
+
+
+def test_commands_in_the_docs_and_the_help_are_understood() -> None:
+    text = (Path(__file__).parents[1] / "docs/report.md").read_text(encoding="utf-8")
+    known = typer.main.get_command(app).commands["report"]  # type: ignore[attr-defined]
+    commands = re.findall(r"^ +crossattack report(.*?)(?:  #.*)?$", text + (known.help or ""), re.M)
+    assert len(commands) == 7
+    for line in commands:
+        known.make_context("report", shlex.split(line))
+    flags = {flag for option in known.params for flag in (*option.opts, *option.secondary_opts)} - {"--help", "--runs", "run"}
+    assert set(re.findall(r"--[a-z][a-z-]*", text)) == flags
+
+
+def test_parts_of_the_page_are_those_of_the_docs(report: Page) -> None:
+    text = (Path(__file__).parents[1] / "docs/report.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| ([A-Z][a-z ]+) \|", text, re.M) == report.get_by_role("heading", level=2).all_inner_texts()
 
 
 def test_the_page_of_a_run_that_ends_takes_less_than_two_seconds(tmp_path: Path) -> None:
