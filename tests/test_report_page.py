@@ -88,8 +88,18 @@ def test_the_command_says_where_the_page_is_and_what_is_on_it(run: Path, tmp_pat
     assert out.read_bytes() == before, "the same run gives the same page"
     assert len(before) < 5_000_000
     assert {file.name for file in figures.iterdir()} >= {"scores.csv", "scores.tex"}
-    assert main(["report", "nothing", "--runs", str(tmp_path)]) == 2
-    assert capfd.readouterr().err.startswith("error: run: the folder of a run")
+    for arguments, line in (
+        (["nothing"], "error: run: the folder of a run"),
+        ([str(run), "--examples", "0", "--out", str(figures)], f"error: out: a file to write to wanted, {figures} got (Is a directory)"),
+        ([str(run), "--examples", "0", "--out", str(out / "x.html")], f"error: out: a file to write to wanted, {out}/x.html got"),
+        ([str(run), "--examples", "0", "--out", str(out), "--figures", str(out)], "error: figures: a folder to write to wanted"),
+        ([str(run), "--examples", "-1"], "error: Invalid value for '--examples'"),
+    ):
+        assert main(["report", *arguments, "--runs", str(tmp_path)]) == 2
+        said_last = capfd.readouterr().err.splitlines()
+        assert len([each for each in said_last if each.startswith("error")]) == 1
+        assert said_last[-1].startswith(line)
+    assert {file.name for file in tmp_path.iterdir()} == {"other.html", "figures"}
 
 
 def test_commands_in_the_docs_and_the_help_are_understood() -> None:

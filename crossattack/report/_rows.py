@@ -91,7 +91,7 @@ def setting_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     data, target = results.get("dataset", {}), results.get("target", {})
     config = results.get("config", {})
     facts = [("attack", str(config.get("attack", {}).get("name", NONE)))]
-    facts.append(("target", f"{target.get('name', NONE)}, {target.get('dim') or NONE} numbers an item"))
+    facts.append(("target", f"{target.get('name', NONE)}, dim {target.get('dim') or NONE}"))
     roles = ", ".join(f"{role.replace('_', ' ')} {count(data.get(role))}" for role in ROLES if role in data)
     facts.append(("data set", f"{data.get('name', NONE)}, {count(data.get('pairs'))} pairs ({roles or NONE})"))
     return [*facts, ("threat model", _threat(results.get("threat_model", {}))), *asked_rows(results)]

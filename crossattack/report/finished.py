@@ -42,11 +42,18 @@ def results_of(folder: Path) -> dict[str, Any]:
 
 
 def write_report(folder: Path, path: Path, wish: Wish, progress: Progress) -> Shown:
-    """Write the page, whole or not at all. Returns the examples on it, with what had to be said about them."""
+    """Write the page, whole or not at all. Returns the examples on it, with what had to be said about them.
+
+    `UsageError` where there are no results, or nothing can be written to `path`.
+    """
     results = results_of(folder)
     shown = shown_of(folder, results, wish, progress)
-    with whole_file(path) as file:
-        file.write_text(page(results, shown), encoding="utf-8")
+    text = page(results, shown)
+    try:
+        with whole_file(path) as file:
+            file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"out: a file to write to wanted, {path} got ({error.strerror}); name another with `--out FILE`.") from error
     return shown
 
 
