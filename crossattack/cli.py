@@ -1,4 +1,4 @@
-"""The command line: `crossattack run | sweep | compare | perturb | serve | replay | score | ledger | list | data`.
+"""The command line: `crossattack run | sweep | compare | perturb | serve | replay | report | score | ledger | list | data`.
 
 Nothing heavy is imported before it is needed, so that help and refusals come at once. What goes wrong on purpose is one
 line a problem on stderr, never a traceback; a traceback is a bug of ours.
@@ -18,6 +18,7 @@ import typer
 from crossattack._cli_compare import compare_command
 from crossattack._cli_ledger import ledger_app
 from crossattack._cli_output import stdout_or_a_line
+from crossattack._cli_report import report_command
 from crossattack._cli_score import score_command
 from crossattack._cli_sweep import sweep_command
 from crossattack._machine import settle
@@ -35,7 +36,8 @@ app = typer.Typer(
 data_app = typer.Typer(help="What data sets there are, and what they hold.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 app.add_typer(ledger_app, name="ledger")
-app.command("perturb")(perturb_command)
+for called, command in (("perturb", perturb_command), ("report", report_command), ("score", score_command)):
+    app.command(called)(command)
 
 RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name in --runs.")]
 Runs = Annotated[Path, typer.Option(metavar="DIR", help="Where runs' folders lie.")]
@@ -251,9 +253,6 @@ def replay_command(run: RunFolder, runs: Runs = Path("runs"), as_json: AsJson = 
         print(f"{where}: {replayed} values computed again, {len(differences)} differences; not replayed: {', '.join(told['not_replayed'])}")
     if differences:
         raise typer.Exit(1)
-
-
-app.command("score")(score_command)
 
 
 def main(arguments: Sequence[str] | None = None, called: str = "crossattack") -> int:

@@ -9,7 +9,7 @@ import itertools
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 from crossattack._ledger_file import roll_back
 from crossattack.cache import whole_file
 from crossattack.config import RunConfig, load_config, to_yaml
+from crossattack.config._flat import flat
 from crossattack.errors import ConfigError, LedgerError, UsageError, nearest
 from crossattack.ledger import Ledger
 from crossattack.progress import Progress, Tick
@@ -164,14 +165,6 @@ def write_config(config: RunConfig, folder: Path) -> None:
     """config.yaml, whole."""
     with whole_file(folder / "config.yaml") as file:
         file.write_text(to_yaml(config), encoding="utf-8")
-
-
-def flat(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested settings by dotted key."""
-    found = dict[str, Any]()
-    for key, value in tree.items():
-        found |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) else {f"{above}{key}": value}
-    return found
 
 
 @dataclass(frozen=True)

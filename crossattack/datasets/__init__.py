@@ -91,7 +91,10 @@ class Split:
 
 @runtime_checkable
 class Dataset(Protocol):
-    """What a file of this folder holds: settings, and a way to the pairs."""
+    """What a file of this folder holds: settings, and a way to the pairs.
+
+    One whose pictures are of real people says `real_people: ClassVar[bool] = True`, and no report shows them unasked.
+    """
 
     def load(self, progress: Progress) -> tuple[Pairs, Split]:
         """The pairs and their split, fetched and built on first use."""

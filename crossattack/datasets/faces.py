@@ -34,6 +34,7 @@ class Faces:
     """
 
     has_texts: ClassVar[bool] = False
+    real_people: ClassVar[bool] = True
     root: str | None = None
     height: int = 112
     width: int = 96

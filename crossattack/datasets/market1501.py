@@ -41,6 +41,7 @@ class Market1501:
     """
 
     has_texts: ClassVar[bool] = False
+    real_people: ClassVar[bool] = True
     root: str | None = None
     height: int = 256
     width: int = 128

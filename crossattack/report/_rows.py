@@ -16,6 +16,7 @@ DIRECTIONS = {
     "text_to_image": "texts ask for pictures",
     "image_to_image": "pictures ask for pictures",
 }
+ROLES = ("query", "database", "train", "attacker", "held_back")
 NONE = "–"
 
 
@@ -29,22 +30,22 @@ class Row:
 
 def directions(results: Mapping[str, Any]) -> dict[str, str]:
     """The directions that were measured, by key, and what they are called."""
-    return {key: DIRECTIONS.get(key, key.replace("_", " ")) for key in results["directions"]}
+    return {key: DIRECTIONS.get(key, key.replace("_", " ")) for key in results.get("directions", {})}
 
 
 def conditions(results: Mapping[str, Any]) -> dict[str, str]:
     """The conditions, by key, and what they are called: the control of edited words is no noise."""
     if not results.get("distortion", {}).get("texts", {}).get("edited"):
         return CONDITIONS
-    only_words = results["threat_model"].get("changes") == ["texts"]
+    only_words = results.get("threat_model", {}).get("changes") == ["texts"]
     return {**CONDITIONS, "noise": "as many random edits" if only_words else "as much change at random"}
 
 
 def score_rows(results: Mapping[str, Any]) -> list[Row]:
     """mAP in each condition, with intervals; how much of the white box's damage was recovered; successes."""
-    measured = list(results["directions"].values())
+    measured = list(results.get("directions", {}).values())
     rows = [
-        Row(f"mAP, {label}", tuple(_with_interval(one["map"].get(key), one.get("map_ci95", {}).get(key)) for one in measured))
+        Row(f"mAP, {label}", tuple(_with_interval(one.get("map", {}).get(key), one.get("map_ci95", {}).get(key)) for one in measured))
         for key, label in conditions(results).items()
     ]
     return [
@@ -52,10 +53,10 @@ def score_rows(results: Mapping[str, Any]) -> list[Row]:
         *_rank_rows(measured),
         Row("recovered", tuple(_share_with_interval(one.get("recovered"), one.get("recovered_ci95")) for one in measured)),
         Row("mAP taken beyond noise", tuple(_with_interval(one.get("over_noise"), one.get("over_noise_ci95")) for one in measured)),
-        Row("success, as the attacker sees it", tuple(_share(one["success"].get("attacker")) for one in measured)),
-        Row("success, as the referee sees it", tuple(_share(one["success"].get("referee")) for one in measured)),
-        Row("the same, of clean items", tuple(_share(one["success"].get("referee_clean")) for one in measured)),
-        Row("attacked items", tuple(f"{one['attacked_items']:,}" for one in measured)),
+        Row("success, as the attacker sees it", tuple(share(one.get("success", {}).get("attacker")) for one in measured)),
+        Row("success, as the referee sees it", tuple(share(one.get("success", {}).get("referee")) for one in measured)),
+        Row("the same, of clean items", tuple(share(one.get("success", {}).get("referee_clean")) for one in measured)),
+        Row("attacked items", tuple(count(one.get("attacked_items")) for one in measured)),
     ]
 
 
@@ -76,13 +77,30 @@ def _before_after(values: Mapping[str, Any] | None) -> str:
 
 def fact_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the change looks like, what it cost, what the surrogate was worth, and which checks failed."""
-    facts = [("threat model", _threat(results["threat_model"]))]
+    facts = [("threat model", _threat(results.get("threat_model", {})))]
     facts += [(f"change of {what}", _change(numbers)) for what, numbers in results.get("distortion", {}).items() if numbers]
-    facts.append(("bill", _bill(results["budget"])))
-    facts += [("service", _service(results["service"], results["budget"]))] if results.get("service") else []
-    facts += [("surrogate", _surrogate(one)) for one in results.get("surrogates", ())]
-    facts += [("check failed", f"{check['name']}: {check['detail']}") for check in results.get("checks", ()) if check["ok"] is False]
+    facts.append(("bill", bill_line(results.get("budget", {}))))
+    facts += asked_rows(results)
+    failed = [check for check in results.get("checks", ()) if check.get("ok") is False]
+    facts += [("check failed", f"{check.get('name')}: {check.get('detail')}") for check in failed]
     return facts
+
+
+def setting_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What was tested, by whom and how: the facts that stand in no table of their own."""
+    data, target = results.get("dataset", {}), results.get("target", {})
+    config = results.get("config", {})
+    facts = [("attack", str(config.get("attack", {}).get("name", NONE)))]
+    facts.append(("target", f"{target.get('name', NONE)}, dim {target.get('dim') or NONE}"))
+    roles = ", ".join(f"{role.replace('_', ' ')} {count(data.get(role))}" for role in ROLES if role in data)
+    facts.append(("data set", f"{data.get('name', NONE)}, {count(data.get('pairs'))} pairs ({roles or NONE})"))
+    return [*facts, ("threat model", _threat(results.get("threat_model", {}))), *asked_rows(results)]
+
+
+def asked_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The service that was asked, where it was one, and the surrogates that learned from answers."""
+    facts = [("service", _service(results["service"], results.get("budget", {})))] if results.get("service") else []
+    return facts + [("surrogate", _surrogate(one)) for one in results.get("surrogates", ())]
 
 
 def number(value: float | int | None, digits: int = 3) -> str:
@@ -94,12 +112,18 @@ def _with_interval(value: float | int | None, interval: Any) -> str:
     return number(value) + (f" [{number(interval[0])}, {number(interval[1])}]" if interval else "")
 
 
-def _share(value: float | int | None) -> str:
+def count(value: float | int | None) -> str:
+    """7,900, or a dash."""
+    return NONE if value is None else f"{value:,}"
+
+
+def share(value: float | int | None) -> str:
+    """31 %, or a dash."""
     return NONE if value is None else f"{100 * value:.0f} %"
 
 
 def _share_with_interval(value: float | int | None, interval: Any) -> str:
-    return _share(value) + (f" [{100 * interval[0]:.0f}, {100 * interval[1]:.0f}]" if interval and value is not None else "")
+    return share(value) + (f" [{100 * interval[0]:.0f}, {100 * interval[1]:.0f}]" if interval and value is not None else "")
 
 
 def _threat(model: Mapping[str, Any]) -> str:
@@ -121,26 +145,28 @@ KNOWLEDGE = {
 }
 
 
-def _bill(budget: Mapping[str, Any]) -> str:
-    phases = ", ".join(f"{phase} {count:,}" for phase, count in budget["phases"].items())
-    spent = (
-        f"{budget['spent']:,} of {budget['cap']:,} queries ({budget['images']:,} pictures, {budget['texts']:,} texts; {phases or 'none'})"
+def bill_line(budget: Mapping[str, Any]) -> str:
+    """Both accounts in a line."""
+    phases = ", ".join(f"{phase} {spent:,}" for phase, spent in budget.get("phases", {}).items())
+    spent, cap, images, texts, repeats, judged = (
+        count(budget.get(key)) for key in ("spent", "cap", "images", "texts", "repeats", "evaluation")
     )
-    return f"{spent}, {budget['repeats']:,} repeats for nothing; judging took {budget['evaluation']:,} more of the referee's"
+    told = f"{spent} of {cap} queries ({images} pictures, {texts} texts; {phases or 'none'})"
+    return f"{told}, {repeats} repeats for nothing; judging took {judged} more of the referee's"
 
 
 def _service(noted: Mapping[str, Any], budget: Mapping[str, Any]) -> str:
     """A service and its way of counting."""
-    memory, repeated = noted["idempotency_seconds"], budget["resent"] + budget["evaluation_resent"]
+    memory, repeated = noted.get("idempotency_seconds"), budget.get("resent", 0) + budget.get("evaluation_resent", 0)
     knows = f"knows an item by its key for {memory:,.0f} s" if memory else f"knows no keys: charged per attempt, {repeated:,} were repeats"
-    leave = ", tested with leave" if noted["authorised"] else ""
-    return f"{noted['name'] or 'without a name'} at {noted['url']}{leave}; {knows}"
+    leave = ", tested with leave" if noted.get("authorised") else ""
+    return f"{noted.get('name') or 'without a name'} at {noted.get('url', NONE)}{leave}; {knows}"
 
 
 def _surrogate(one: Mapping[str, Any]) -> str:
     if one.get("feature_agreement") is not None:
         return f"{one.get('image_tower')}: its features and the target's have a cosine of {number(one.get('feature_agreement'))}"
-    agreement = f"agrees with the target on {_share(one.get('bit_agreement'))} of bits, rank agreement {number(one.get('rank_agreement'))}"
+    agreement = f"agrees with the target on {share(one.get('bit_agreement'))} of bits, rank agreement {number(one.get('rank_agreement'))}"
     return f"{one.get('image_tower')} + {one.get('text_tower')}: {agreement}"
 
 

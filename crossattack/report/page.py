@@ -1,89 +1,102 @@
-"""One self-contained HTML page, from results.json alone.
+"""One self-contained HTML page of a run: from results.json alone, or with examples of what was asked and found.
 
-It opens without a network and runs no script: its policy allows its own style sheet, by hash, and nothing else. Whatever
-comes from the results is escaped.
+It opens without a network; its policy allows its own script and style sheet, by hash, pictures that lie inside it, and nothing
+else. Whatever comes from the results or the data is escaped. Without scripts everything is still there, only in one order.
 """
 
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from crossattack.cache import whole_file
-from crossattack.report._rows import conditions, directions, fact_rows, number, score_rows
+from crossattack.report import _bars, _curves
+from crossattack.report._headline import headline, sentences
+from crossattack.report._reproduce import command
+from crossattack.report._rows import DIRECTIONS, NONE, conditions, count, directions, number, score_rows, setting_rows
+from crossattack.report.tables import bill, checks, distortion
 
 HERE = Path(__file__).parent
-WIDTH, LEFT, BAR = 640, 190, 26  # of a picture: all of it, its labels, and the height of a row
+LATER = "`crossattack report` writes this page again, with examples: what was asked before and after the attack, and what was found."
+log = logging.getLogger("crossattack")
 
 
 @dataclass(frozen=True)
-class Bar:
-    """One condition in a picture: where its bar ends, and its whiskers where it has an interval."""
+class Shown:
+    """Examples by direction (`examples.Examples`), and what has to be said about them, or about why there are none."""
 
-    key: str
-    label: str
-    value: str
-    y: int
-    length: float
-    whiskers: tuple[float, float] | None
-
-
-@dataclass(frozen=True)
-class Picture:
-    """mAP of one direction as bars, the floor as a line across them."""
-
-    title: str
-    bars: tuple[Bar, ...]
-    floor: float | None
-    summary: str  # for those who do not see it
+    directions: Sequence[Any] = ()
+    notes: Sequence[str] = (LATER,)
 
 
 def write_page(results: Mapping[str, Any], path: Path) -> None:
-    """Write the page, whole or not at all."""
-    with whole_file(path) as file:
-        file.write_text(page(results), encoding="utf-8")
+    """Write the page of a run that has just ended, whole or not at all; where it cannot be written, a line says so."""
+    try:
+        with whole_file(path) as file:
+            file.write_text(page(results), encoding="utf-8")
+    except Exception as error:  # the run is done and paid for: no fault of its page may take that back
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        log.warning("%s could not be written (%s); results.json is whole.", path, reason)
 
 
-def page(results: Mapping[str, Any]) -> str:
+def page(results: Mapping[str, Any], shown: Shown | None = None) -> str:
     """The page as HTML."""
-    style = (HERE / "page.css").read_text(encoding="utf-8")
+    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    titles, names = directions(results), conditions(results)
+    found = results.get("directions", {})
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            name=results.get("name", NONE),
+            seed=results.get("seed", NONE),
+            started=results.get("started", NONE),
+            source=json.dumps(results, indent=2, ensure_ascii=False),
+            titles=titles,
+            all_titles=DIRECTIONS,
+            headlines={key: headline(found[key]) for key in titles},
+            sentences={key: sentences(key, found[key], results) for key in titles},
+            bars={key: _bars.picture(title, found[key], names) for key, title in titles.items()},
+            bars_size=(_bars.WIDTH, _bars.LEFT, _bars.BAR),
+            curves=[drawn for key, title in titles.items() if (drawn := _curves.curves(title, found[key], names))],
+            rows=score_rows(results),
+            distortion=distortion(results),
+            checks=checks(results),
+            bill=bill(results),
+            facts=setting_rows(results),
+            command=command(results.get("config", {})),
+            digests=_digests(results),
+            shown=shown or Shown(),
+            style=style,
+            script=script,
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    """Templates, compiled once."""
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    return environment.get_template("page.html.j2").render(
-        name=results["name"],
-        seed=results["seed"],
-        source=json.dumps(results, indent=2, ensure_ascii=False),
-        titles=list(directions(results).values()),
-        rows=score_rows(results),
-        facts=fact_rows(results),
-        pictures=[picture(title, results["directions"][key], conditions(results)) for key, title in directions(results).items()],
-        style=style,
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
-        size=(WIDTH, LEFT, BAR),
-    )
+    environment.filters |= {"number": number, "count": count}
+    return environment
 
 
-def picture(title: str, direction: Mapping[str, Any], names: Mapping[str, str]) -> Picture:
-    """Bars from 0 to 1, in the order of the table; conditions that were not measurable are left out."""
-    known = {key: direction["map"][key] for key in names if direction["map"].get(key) is not None}
-    intervals = direction.get("map_ci95", {})
-    bars = [
-        Bar(key, names[key], number(value), place * BAR, _along(value), _whiskers(intervals.get(key)))
-        for place, (key, value) in enumerate((key, value) for key, value in known.items() if key != "floor")
-    ]
-    summary = ", ".join(f"{names[key]} {number(value)}" for key, value in known.items())
-    return Picture(title, tuple(bars), LEFT + _along(known["floor"]) if "floor" in known else None, f"mAP when {title}: {summary}")
+def _digests(results: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What has to be equal for a run to be the same."""
+    kept = {"split of the data": ("dataset", "split_digest"), "target": ("target", "digest"), "ledger": ("budget", "ledger_digest")}
+    return [(what, str(results.get(section, {}).get(key) or NONE)) for what, (section, key) in kept.items()]
 
 
-def _along(value: float | int) -> float:
-    return round(max(0.0, min(1.0, value)) * (WIDTH - LEFT - 60), 1)
-
-
-def _whiskers(interval: Any) -> tuple[float, float] | None:
-    return (LEFT + _along(interval[0]), LEFT + _along(interval[1])) if interval else None
+def _hash(source: str) -> str:
+    return base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
