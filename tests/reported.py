@@ -1,7 +1,13 @@
 """Small runs to report on, for tests."""
 
+import base64
+import io
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
 
 from crossattack import experiment
 from crossattack.config import load_config
@@ -41,3 +47,9 @@ def taken(folder: Path) -> tuple[Evidence, Pairs]:
     with Ledger.read(folder / "ledger.sqlite") as ledger:
         evidence = read(folder, ledger)
     return evidence, evidence.config.data.plugin.load(Silent())[0]
+
+
+def drawn(address: str) -> torch.Tensor:
+    """The picture at a data address, (channel, height, width)."""
+    pixels = np.array(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
+    return torch.from_numpy(pixels).permute(2, 0, 1)

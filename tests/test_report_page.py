@@ -2,22 +2,22 @@
 
 import json
 import re
-import shlex
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from example_results import results as made_up
 from playwright.sync_api import Browser, Page, expect
 from reported import WORDS, ran, taken
+from test_score_page import Visit
+from test_score_page import visit as visit
 from test_search_page import browser as browser
 
-from crossattack.cli import app, main
+from crossattack.cli import main
 from crossattack.datasets._npm import Package, fetch, read_members
 from crossattack.report._reproduce import command
 from crossattack.report.examples import examples
@@ -26,30 +26,6 @@ from crossattack.report.page import Shown, page, write_page
 
 AXE = Package("axe-core", "4.11.0", "39bed7d72308f6d620789c169d699bfd7e8da80f65b545821a6b2215c3e83107")  # MPL-2.0; run, never kept
 EVIL = '<script>document.title = "taken over"</script><img src=x onerror=alert(1)>'
-
-
-@dataclass
-class Visit:
-    """A page opened from a file, and what it did meanwhile."""
-
-    page: Page
-    complaints: list[str] = field(default_factory=list)
-    requests: list[str] = field(default_factory=list)
-
-    def open(self, path: Path) -> Page:
-        self.page.on("console", lambda message: self.complaints.append(message.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("request", lambda request: self.requests.append(request.url.partition(":")[0]))
-        self.page.goto(path.as_uri())
-        return self.page
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    context = browser.new_context(offline=True)
-    context.set_default_timeout(15_000)
-    yield Visit(context.new_page())
-    context.close()
 
 
 @pytest.fixture(scope="module")
@@ -100,22 +76,6 @@ def test_the_command_says_where_the_page_is_and_what_is_on_it(run: Path, tmp_pat
         assert len([each for each in said_last if each.startswith("error")]) == 1
         assert said_last[-1].startswith(line)
     assert {file.name for file in tmp_path.iterdir()} == {"other.html", "figures"}
-
-
-def test_commands_in_the_docs_and_the_help_are_understood() -> None:
-    text = (Path(__file__).parents[1] / "docs/report.md").read_text(encoding="utf-8")
-    known = typer.main.get_command(app).commands["report"]  # type: ignore[attr-defined]
-    commands = re.findall(r"^ +crossattack report(.*?)(?:  #.*)?$", text + (known.help or ""), re.M)
-    assert len(commands) == 7
-    for line in commands:
-        known.make_context("report", shlex.split(line))
-    flags = {flag for option in known.params for flag in (*option.opts, *option.secondary_opts)} - {"--help", "--runs", "run"}
-    assert set(re.findall(r"--[a-z][a-z-]*", text)) == flags
-
-
-def test_parts_of_the_page_are_those_of_the_docs(report: Page) -> None:
-    text = (Path(__file__).parents[1] / "docs/report.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| ([A-Z][a-z ]+) \|", text, re.M) == report.get_by_role("heading", level=2).all_inner_texts()
 
 
 def test_the_page_of_a_run_that_ends_takes_less_than_two_seconds(tmp_path: Path) -> None:
