@@ -29,9 +29,9 @@ import torch
 from crossattack.attacks.uaa_gan import UaaGan
 from crossattack.cache import whole_file
 from crossattack.config import load_config
+from crossattack.datasets._relevance import relevance
 from crossattack.encoding import encode
 from crossattack.metrics.features import average_precision, places_of
-from crossattack.metrics.ranking import share_a_label
 from crossattack.metrics.texture import textured_over_flat
 from crossattack.perturbing import read_back
 from crossattack.progress import Silent
@@ -156,9 +156,7 @@ def moved(folder: Path) -> dict[str, Any]:
     pairs, split = config.data.plugin.load(Silent())
     second = SECOND.load(pairs.take(split.train), device="cpu", progress=Silent())
     query, database = pairs.take(split.query[: config.attacked]), pairs.take(split.database)
-    relevant, junk = share_a_label(query.labels, database.labels), None
-    if query.junk is not None and database.junk is not None:
-        junk = share_a_label(query.junk, database.junk)
+    relevant, junk = relevance(query, database)
     stored, transfer = encode(second, "images", database.images), dict[str, float]()
     pictures = {name: condition["images"].items.values for name, condition in conditions.items()}
     for name, images in pictures.items():

@@ -19,6 +19,7 @@ from crossattack.attacks._answers import CodeAnswers
 from crossattack.attacks._surrogate import FeatureSurrogate, Surrogate
 from crossattack.codes import Codes, harden
 from crossattack.datasets import Pairs
+from crossattack.datasets._relevance import relevance
 from crossattack.encoding import encode
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.index import Index
@@ -62,9 +63,7 @@ def judge(
 
     Codes or features, as the target compares them; lists where there is no index.
     """
-    relevant, junk = share_a_label(query.labels, database.labels), None
-    if query.junk is not None and database.junk is not None:
-        junk = share_a_label(query.junk, database.junk)
+    relevant, junk = relevance(query, database)
     directions = {name: modality for name, modality in DIRECTIONS.items() if (name in ALONE) != bool(query.texts)}
     rankings = dict[str, Judged]()
     with progress.stage("judging", len(directions) * len(conditions) * len(query)) as tick:

@@ -87,8 +87,7 @@ class LocalEndpoint:
             choices = " or ".join(reveals.value for reveals in DTYPES)
             raise UsageError(f"a target in this process reveals {choices}, {self.reveals.value} wanted; choose one of those.")
         if self.reveals is Reveals.RANKING and self.catalogue is None:
-            says = "codes or features are what a target of pictures alone reveals so far"
-            raise UsageError(f"a database to search wanted for a ranking, none got; give the endpoint a `catalogue`, as {says}.")
+            raise UsageError("a database to search wanted for a ranking, none got; give the endpoint a `catalogue`.")
         if self.catalogue is not None and not 1 <= (self.top_k or 1) <= len(self.catalogue):
             raise UsageError(f"oracle.top_k: 1 to {len(self.catalogue)} wanted, the items of the database, {self.top_k} got; or say `all`.")
         if self.reveals is not Reveals.FEATURES and self.target.similarity is not Similarity.HAMMING:

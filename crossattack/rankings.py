@@ -62,7 +62,7 @@ class Ranking:
 
     @property
     def counted(self) -> Counted:
-        return Counted(self.relevant.sum(axis=1, dtype=np.int64), np.full(len(self.relevant), self.items))
+        return counted(self.relevant)
 
     def best(self) -> Float64[ndarray, " queries"]:
         """Average precision of the codes turned against everything relevant."""
@@ -113,7 +113,7 @@ class Lists:
 
     @property
     def counted(self) -> Counted:
-        return Counted(self.relevant.sum(axis=1, dtype=np.int64), np.full(len(self.relevant), self.items))
+        return counted(self.relevant)
 
     def best(self) -> None:
         """Nobody knows a code that would be best."""
@@ -172,9 +172,7 @@ class Similar:
 
     @property
     def counted(self) -> Counted:
-        if self.junk is None:
-            return Counted(self.relevant.sum(axis=1, dtype=np.int64), np.full(len(self.relevant), self.items))
-        return Counted((self.relevant & ~self.junk).sum(axis=1, dtype=np.int64), (~self.junk).sum(axis=1, dtype=np.int64))
+        return counted(self.relevant, self.junk)
 
     def best(self) -> None:
         """No closed form is known of the feature that is worst for what is relevant."""
@@ -214,6 +212,12 @@ class Similar:
 
     def _places(self, asked: Float[Tensor, "queries dim"], relevant: Bool[ndarray, "queries items"]) -> features.Places:
         return features.places_of(asked, self.database, relevant, self.junk, self.measure)
+
+
+def counted(relevant: Bool[ndarray, "queries items"], junk: Bool[ndarray, "queries items"] | None = None) -> Counted:
+    """Right answers and ranked items of each query, less the junk."""
+    ranked = np.ones_like(relevant) if junk is None else ~junk
+    return Counted((relevant & ranked).sum(axis=1, dtype=np.int64), ranked.sum(axis=1, dtype=np.int64))
 
 
 Judged: TypeAlias = Ranking | Lists | Similar

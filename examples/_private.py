@@ -2,8 +2,9 @@
 
 import argparse
 import json
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,14 +24,14 @@ from crossattack.attacks.mnd import Mnd
 from crossattack.attacks.smallest import Smallest
 from crossattack.cache import whole_file
 from crossattack.endpoint import Similarity
-from crossattack.errors import DataError
+from crossattack.errors import CrossattackError, DataError
 from crossattack.metrics.colour import ciede2000
 from crossattack.metrics.perceptual import linf, psnr
 from crossattack.metrics.statistics import percentile_interval, resampled_means
 from crossattack.metrics.structure import ms_ssim, scales_of, ssim
 from crossattack.objectives.away import Away
 from crossattack.objectives.odfa import Odfa
-from crossattack.progress import Progress, Silent
+from crossattack.progress import Progress, Silent, progress_for
 from crossattack.streams import Streams
 from surrogates.texts import Texts
 
@@ -154,6 +155,17 @@ def keep(path: Path, task: str, found: dict[str, Any]) -> None:
         raise DataError(f"{path}: JSON wanted, something else got; name another file.") from error
     with whole_file(path) as file:
         file.write_text(json.dumps({**others, task: found}, indent=1) + "\n", encoding="utf-8")
+
+
+def carry_out(
+    parser: argparse.ArgumentParser, run: Callable[[argparse.Namespace, Progress], None], arguments: Sequence[str] | None
+) -> None:
+    """Read the options and run the task; what goes wrong on purpose is a line and its exit code."""
+    asked = parser.parse_args(arguments)
+    try:
+        run(asked, Silent() if asked.quiet else progress_for(sys.stderr))
+    except CrossattackError as error:
+        parser.exit(error.exit_code, f"{error}\n")
 
 
 def add_options(parser: argparse.ArgumentParser, *, leave: float, meaning: str, epochs: int) -> None:

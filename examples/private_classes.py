@@ -11,19 +11,17 @@ the true class; `--out` takes the pictures, `--json` the figures.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from _photographs import CHANNELS, OTHER_CHANNELS, Photos, trained
-from _private import Network, add_options, compared, contenders, context_of, keep, table
+from _private import Network, add_options, carry_out, compared, contenders, context_of, keep, table
 from cifar10_epsilon import chosen, load, scores
 from torch import Tensor, nn
 
 from crossattack.endpoint import Similarity
-from crossattack.errors import CrossattackError
-from crossattack.progress import Progress, Silent, progress_for
+from crossattack.progress import Progress
 
 
 def right(network: nn.Module, labels: Tensor, images: Tensor) -> Tensor:
@@ -76,11 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--root", type=Path, required=True, help="the folder or zip archive of CIFAR-10")
     parser.add_argument("--pictures", type=int, default=100, help="test pictures that are changed, evenly over the classes")
     add_options(parser, leave=0.01, meaning="by how much another class's score has to be above the true one's, at least", epochs=6)
-    chosen_by_user = parser.parse_args(arguments)
-    try:
-        run(chosen_by_user, Silent() if chosen_by_user.quiet else progress_for(sys.stderr))
-    except CrossattackError as error:
-        parser.exit(error.exit_code, f"{error}\n")
+    carry_out(parser, run, arguments)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,13 @@ what the changes show; `--out` takes the pictures, `--json` the figures.
 """
 
 import argparse
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
 from _photographs import CHANNELS, OTHER_CHANNELS, Photos, read_photos, trained
-from _private import Network, add_options, compared, contenders, context_of, keep, table
+from _private import Network, add_options, carry_out, compared, contenders, context_of, keep, table
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, normalize
 
@@ -29,8 +28,8 @@ from crossattack.datasets._pictures import is_picture
 from crossattack.datasets.faces import person_of
 from crossattack.encoding import encode_images
 from crossattack.endpoint import Similarity
-from crossattack.errors import CrossattackError, DataError
-from crossattack.progress import Progress, Silent, progress_for
+from crossattack.errors import DataError
+from crossattack.progress import Progress
 from crossattack.streams import Streams
 
 
@@ -119,11 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--each", type=int, default=2, help="pictures of each of them")
     parser.add_argument("--most", type=int, default=200, help="pictures of a person in the gallery, and outside of it, at most")
     add_options(parser, leave=0.5, meaning="1 less the cosine between the features before and after", epochs=60)
-    chosen_by_user = parser.parse_args(arguments)
-    try:
-        run(chosen_by_user, Silent() if chosen_by_user.quiet else progress_for(sys.stderr))
-    except CrossattackError as error:
-        parser.exit(error.exit_code, f"{error}\n")
+    carry_out(parser, run, arguments)
 
 
 if __name__ == "__main__":

@@ -16,11 +16,12 @@ from crossattack.cache import cache_folder
 from crossattack.datasets import Pairs, Split, _node
 from crossattack.datasets._node import run_script, unpack
 from crossattack.datasets._people import CAMERAS, CORE, STYLES, Camera, Style, drawn_parts, drawn_people, drawn_view, looks
+from crossattack.datasets._relevance import relevance
 from crossattack.datasets._store import write_pairs
-from crossattack.datasets._summary import neutral
 from crossattack.datasets.avatars import PACKAGES, SCRIPT, Avatars, lit
 from crossattack.datasets.instances import Instances
 from crossattack.errors import ConfigError, DataError, MissingDependency
+from crossattack.metrics.features import average_precision, places_of
 from crossattack.progress import Silent
 from crossattack.streams import Streams
 
@@ -179,13 +180,8 @@ def test_instances_asks_for_one_design_of_each_emoji_before_a_second() -> None:
 
 def mean_precision(pairs: Pairs, split: Split, features: torch.Tensor) -> float:
     """mAP of the queries by cosine, without what shares a mark of junk."""
-    units = nn.functional.normalize(features)
-    near = units[split.query] @ units[split.database].T
-    left_out = neutral(pairs, split)
-    right = (torch.mm(pairs.labels[split.query].float(), pairs.labels[split.database].float().T) > 0) & ~left_out
-    hits = right.gather(1, near.masked_fill(left_out, -2).argsort(1, descending=True)).float()
-    precision = hits.cumsum(1) / torch.arange(1, hits.shape[1] + 1)
-    return float(((precision * hits).sum(1) / hits.sum(1)).mean())
+    right, junk = relevance(pairs.take(split.query), pairs.take(split.database))
+    return float(average_precision(places_of(features[split.query], features[split.database], right, junk, "cosine")).mean())
 
 
 @pytest.mark.slow

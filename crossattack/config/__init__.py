@@ -150,7 +150,7 @@ class RunConfig(_Table):
         """What no single setting can know; asked once all of them are sound."""
         limits = self.oracle.budget, self.oracle.white_box, self.attacked
         found = attack_problems(self.attack, self.ceiling, self.target, self.surrogate, *limits)
-        found += modality_problems(self.data, self.target, self.attack)
+        found += modality_problems(self.data, self.target, self.attack, self.oracle.reveals)
         found += radius_problems("attack", self.attack) + radius_problems("ceiling", self.ceiling)
         found += reveals_problems(self.attack, self.oracle.reveals, self.oracle.top_k)
         found += tower_problems("target", self.target) + tower_problems("surrogate", self.surrogate)

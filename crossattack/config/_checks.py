@@ -58,8 +58,8 @@ def attack_problems(
     return found
 
 
-def modality_problems(data: Section, target: Section, attack: Section) -> list[tuple[str, str]]:
-    """A target that wants texts on a data set without, and an attack on texts where there are none."""
+def modality_problems(data: Section, target: Section, attack: Section, reveals: str) -> list[tuple[str, str]]:
+    """A target that wants texts on a data set without; and without texts, an attack on them, or answers other than features."""
     from crossattack.registry import TARGETS
 
     has_texts, reads_texts = getattr(data.plugin, "has_texts", True), getattr(target.plugin, "reads_texts", True)
@@ -69,6 +69,8 @@ def modality_problems(data: Section, target: Section, attack: Section) -> list[t
     needs = attack.plugin.needs
     if not reads_texts and ("images" not in needs.changes or needs.pairs):
         return [("attack", f"an attack on pictures alone wanted with {target.name}, {attack.name} got, which changes texts.")]
+    if not reads_texts and reveals != "features":
+        return [("oracle.reveals", f"features wanted with {target.name}, which has nothing else to show, {reveals} got; leave it out.")]
     return []
 
 

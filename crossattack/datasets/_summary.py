@@ -3,9 +3,10 @@
 from collections import Counter
 from dataclasses import fields
 
-import torch
+import numpy as np
 
 from crossattack.datasets import Pairs, Split
+from crossattack.datasets._relevance import relevance
 from surrogates.texts import words_of
 
 
@@ -21,8 +22,8 @@ def summary(pairs: Pairs, split: Split) -> list[tuple[str, str]]:
     ]
     rows += [(role.name.replace("_", " "), f"{len(getattr(split, role.name)):,}") for role in fields(split)]
     rows.append(("floor (share of relevant pairs, query x database)", f"{floor(pairs, split):.4f}"))
-    if pairs.junk is not None:
-        rows.append(("taken out of a query's ranking, on average", f"{neutral(pairs, split).sum(1).float().mean():,.1f}"))
+    if (junk := relevance(pairs.take(split.query), pairs.take(split.database))[1]) is not None:
+        rows.append(("taken out of a query's ranking, on average", f"{junk.sum(1).mean():,.1f}"))
     credits = Counter(pairs.credits)
     rows += [(f"source: {credit.source}", f"{count:,} under {credit.licence}") for credit, count in credits.most_common()]
     licences = Counter(credit.licence for credit in pairs.credits)
@@ -41,14 +42,6 @@ def words_in_texts(pairs: Pairs) -> list[tuple[str, str]]:
 
 def floor(pairs: Pairs, split: Split) -> float:
     """The share of what is ranked for a query that has a label in common with it: mAP of a random ranking."""
-    query, database = pairs.labels[split.query].float(), pairs.labels[split.database].float()
-    ranked = ~neutral(pairs, split)
-    relevant = (torch.mm(query, database.T) > 0) & ranked
-    return float((relevant.sum(1) / ranked.sum(1).clamp(min=1)).double().mean())
-
-
-def neutral(pairs: Pairs, split: Split) -> torch.Tensor:
-    """Which database items are in no ranking of which query: (query, database), True where they share a mark of junk."""
-    if pairs.junk is None:
-        return torch.zeros(len(split.query), len(split.database), dtype=torch.bool)
-    return torch.mm(pairs.junk[split.query].float(), pairs.junk[split.database].float().T) > 0
+    right, junk = relevance(pairs.take(split.query), pairs.take(split.database))
+    ranked = np.ones_like(right) if junk is None else ~junk
+    return float(((right & ranked).sum(1) / ranked.sum(1).clip(min=1)).mean())
