@@ -6,17 +6,20 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from sweeps import TESTS, until
 
 from crossattack import experiment
 from crossattack.config import load_config
 from crossattack.progress import Silent
-from crossattack.sweep.command import Wish, sweep
+from crossattack.sweep.command import Wish, sweep, threads_each
 from crossattack.sweep.table import Table
 
 SMALL = {
@@ -42,6 +45,15 @@ def work_killed_once(folder: Path) -> None:
 
 def without_times(results: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in results.items() if key not in ("started", "seconds", "machine")}
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """As many as a worker has: results repeat bit for bit on as many threads, as sums are made in another order on more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    yield
+    torch.set_num_threads(before)
 
 
 def stages(folder: Path) -> list[str]:
@@ -74,7 +86,8 @@ def test_two_runs_at_once_share_what_they_can_and_a_killed_one_pays_nothing_twic
     assert stages(larger).count("training surrogate") == 1, "not again after the kill"
 
     (tmp_path / "alone").mkdir()
-    alone = experiment.run(load_config(larger / "config.yaml"), tmp_path / "alone", Silent())
+    with threads(threads_each(2)):
+        alone = experiment.run(load_config(larger / "config.yaml"), tmp_path / "alone", Silent())
     results = json.loads((larger / "results.json").read_text())
     assert without_times(results) == without_times(alone)
     assert results["budget"]["ledger_digest"] == alone["budget"]["ledger_digest"], "not a query more, and none twice"
