@@ -1,27 +1,70 @@
-"""Every `crossattack run` in the docs, the README and the configurations is one that would start."""
+"""Every command in the docs, the README and the configurations works.
+
+What takes minutes (`run`, `sweep`) is held to what it would start with here, and `run` is executed in the slow lane with settings that make
+it small; all else is executed, on small runs under the names that the docs give to runs. `serve` has tests of its own.
+"""
 
 import re
 import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from generators import untrained
+from PIL import Image
+from reported import SCENES, SURROGATE, WORDS, ran
 
-from crossattack import _run_command
+from crossattack import _run_command, one_run
 from crossattack.cli import main
 from crossattack.config import load_config
+from crossattack.sweep import command as sweeps
+from crossattack.sweep.grid import load_sweep
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "configs").rglob("*.yaml"))]
-LINE = re.compile(r"^(?: {4}|# {3,})(?:uv run )?(?:python -m crossattack\.run|crossattack run)(?P<rest>[^#\n]*)", re.M)
-COMMANDS = [(page.relative_to(ROOT).as_posix(), found["rest"].strip()) for page in PAGES for found in LINE.finditer(page.read_text())]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "configs").rglob("*.yaml"))]
+OURS = r"crossattack|python -m crossattack[\w.]*|python [\w/]+\.py"
+LINE = re.compile(rf"^(?: {{4}}|# {{3,}})(?:pip install uv && )?(?:uv run )?(?P<program>{OURS}) (?P<rest>[^#>\n]*)", re.M)
+IN_TEXT = re.compile(rf"`(?:uv run )?(?P<program>{OURS}) (?P<rest>[^`#>\n]*)`")
+NAMES = ("RUN", "NAME", "OTHER", "control", "mine")
+
+
+def found_in(pages: list[Path], *patterns: re.Pattern[str]) -> list[tuple[str, str, str]]:
+    """Page, program, arguments; `python -m crossattack.run` is `crossattack run`."""
+    told = dict[tuple[str, str, str], None]()
+    for page in pages:
+        for pattern in patterns:
+            for line in pattern.finditer(page.read_text(encoding="utf-8")):
+                words = f"{line['program']} {line['rest']}".replace("python -m crossattack.run", "crossattack run").split()
+                first = 2 if words[0] == "python" else 1
+                start = 3 if words[1] == "-m" else first
+                told[page.relative_to(ROOT).as_posix(), " ".join(words[:start]), " ".join(words[start:])] = None
+    return list(told)
+
+
+COMMANDS = found_in(PAGES, LINE)
+RUNS = [(page, rest.removeprefix("run").strip()) for page, program, rest in COMMANDS if program == "crossattack" and rest.startswith("run")]
+SWEEPS = [rest for _, program, rest in found_in(PAGES, LINE, IN_TEXT) if program == "crossattack" and rest.startswith("sweep configs")]
+OTHERS = [
+    rest
+    for _, program, rest in COMMANDS
+    if program == "crossattack" and rest.split()[0] not in ("run", "sweep", "serve", "SWEEP", "targets")
+]
+SCRIPTS = sorted({(program, rest) for _, program, rest in found_in(PAGES, LINE, IN_TEXT) if program.startswith("python ")})
+SMALL = ["--data=scenes", "--attacked=8", "--steps=2", "--device=cpu", "--quiet", *[f"--set={each}" for each in (*SCENES, SURROGATE)]]
 
 
 def test_the_pages_have_commands() -> None:
-    assert len(COMMANDS) >= 20
-    assert {"docs/threat-models.md", "docs/attacks.md", "configs/uaa_gan/face_search.yaml"} <= {page for page, _ in COMMANDS}
+    assert len(RUNS) >= 20
+    assert {"README.md", "docs/threat-models.md", "docs/attacks.md", "configs/uaa_gan/face_search.yaml"} <= {page for page, _ in RUNS}
+    assert {rest.split()[0] for rest in OTHERS} >= {"list", "data", "compare", "report", "replay", "score", "ledger", "perturb"}
+    assert len(SWEEPS) >= 8
 
 
-@pytest.mark.parametrize(("page", "rest"), COMMANDS, ids=[f"{page}: {rest}" for page, rest in COMMANDS])
+@pytest.mark.parametrize(("page", "rest"), RUNS, ids=[f"{page}: {rest}" for page, rest in RUNS])
 def test_a_run_of_the_docs_would_start(page: str, rest: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """Its flags are flags, and its settings a configuration that is accepted; runs to go on with are not looked for."""
     wishes: list[_run_command.Wish] = []
@@ -31,3 +74,64 @@ def test_a_run_of_the_docs_would_start(page: str, rest: str, monkeypatch: pytest
     (wish,) = wishes
     if wish.path is None or wish.path.is_file():  # `mine.yaml` stands for the reader's own
         load_config(wish.path, wish.overrides, wish.flags)
+
+
+@pytest.mark.parametrize("rest", sorted(set(SWEEPS)))
+def test_a_sweep_of_the_docs_would_start(rest: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    paths: list[Path] = []
+    take: dict[str, Callable[..., object]] = {
+        "sweep": lambda wish: paths.append(wish.path) or True,
+        "status": lambda path, *_: paths.append(path),
+    }
+    for name, taken in take.items():
+        monkeypatch.setattr(sweeps, name, taken)
+    monkeypatch.chdir(ROOT)
+    assert main(shlex.split(rest)) == 0, capfd.readouterr().err
+    assert len(load_sweep(paths[0]).cells) >= 12
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as the docs suppose it: runs under their names, a generator, a folder of pictures."""
+    folder = tmp_path_factory.mktemp("here")
+    ran(folder / "runs/RUN", *WORDS[:-2], "attack={name: pgd, steps: 1}", "ceiling.steps=1")
+    for name in NAMES[1:]:
+        shutil.copytree(folder / "runs/RUN", folder / "runs" / name)
+    (folder / "runs/uaa_gan-hashing").mkdir()
+    untrained(folder / "runs/uaa_gan-hashing/generator.safetensors")
+    (folder / "my-pictures").mkdir()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 30, 3), dtype=np.uint8)).save(folder / "my-pictures/a.png")
+    return folder
+
+
+@pytest.mark.parametrize("rest", sorted(set(OTHERS)))
+def test_a_command_of_the_docs_does_what_it_is_for(
+    rest: str, here: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(here)
+    for made in ("changed", "changed-less"):
+        shutil.rmtree(made, ignore_errors=True)
+    assert main(shlex.split(rest.replace("...", ""))) == 0, capfd.readouterr().err
+    out, err = capfd.readouterr()
+    assert out.strip(), "something is told on stdout"
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("program", "rest"), SCRIPTS)
+def test_a_script_of_the_docs_is_there_and_has_those_flags(program: str, rest: str) -> None:
+    name = program.split()[-1]
+    source = (ROOT / (name if name.endswith(".py") else f"{name.replace('.', '/')}.py")).read_text(encoding="utf-8")
+    assert "__main__" in source
+    for word in shlex.split(rest):
+        assert not word.startswith("--") or re.search(f'"(--)?{word.removeprefix("--").partition("=")[0]}"', source), word
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("page", "rest"), [run for run in RUNS if not re.search(r"mine\.yaml|--resume|http|--root|--name mine$", run[1])])
+def test_a_run_of_the_docs_runs_small(page: str, rest: str, tmp_path: Path) -> None:
+    """The same command, with a small data set and few steps behind what it says itself."""
+    words = [word for word in shlex.split(rest) if word != "--json"]
+    command = [sys.executable, "-m", "crossattack.run", *words, *SMALL, f"--runs={tmp_path}"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert ended.returncode == 0, ended.stderr
+    assert one_run.finished(Path(ended.stdout.strip())) is not None
