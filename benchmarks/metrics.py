@@ -7,8 +7,10 @@ what their libraries take, so a busy machine flatters us: threads that wait for 
 """
 
 import os
+import resource
 import time
 from collections.abc import Callable
+from unittest import mock
 
 import numpy as np
 import torch
@@ -19,8 +21,9 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from crossattack.codes import differing, harden, pack
+from crossattack.metrics import _counting
 from crossattack.metrics.perceptual import psnr
-from crossattack.metrics.ranking import TieOrder, mean_average_precision, share_a_label
+from crossattack.metrics.ranking import TieOrder, by_labels, mean_average_precision, share_a_label
 from crossattack.metrics.statistics import bootstrap_recovered
 from crossattack.metrics.structure import ssim
 
@@ -32,8 +35,9 @@ def main() -> None:
     load = os.getloadavg()[0]
     ranking(2_000, 20_000, 64, 24)
     default_run()
-    distortion(100, 64)
-    distortion(20, 224)
+    growth(2_000, 64, 24)
+    distortion(500, 64)
+    distortion(100, 224)
     console.print(f"\nload average {load:.1f} before and {os.getloadavg()[0]:.1f} after, on {os.cpu_count()} cores")
 
 
@@ -57,7 +61,11 @@ def ranking(queries: int, items: int, bits: int, labels: int) -> None:
             "expected, with its relevance": lambda: (
                 mean_average_precision(query_codes, database_codes, share_a_label(query_labels, database_labels)).value
             ),
+            "expected, told by labels": lambda: (
+                mean_average_precision(query_codes, database_codes, by_labels(query_labels, database_labels)).value
+            ),
             "expected, given the relevance": ours("expected"),
+            "the same, without numba": lambda: plainly(ours("expected")),
             "stable": ours("stable"),
             "best": ours("best"),
             "worst": ours("worst"),
@@ -67,6 +75,27 @@ def ranking(queries: int, items: int, bits: int, labels: int) -> None:
     )
     words = queries * items * -(-bits // 64)
     console.print(f"popcount limit of one core: {words / POPCOUNTS_PER_SECOND:.3f} s")
+
+
+def growth(queries: int, bits: int, labels: int) -> None:
+    """mAP@all, relevance told by labels, as the database grows: seconds, and the memory that the evaluation itself takes."""
+    query_codes, query_labels = world(queries, bits, labels, seed=0)
+    table = Table("items", "seconds", "ns a pair", "memory, MB", "mAP", title=f"mAP@all of {queries:,} queries", title_justify="left")
+    for items in (10_000, 100_000, 1_000_000, 3_000_000):
+        codes, database_labels = (
+            torch.cat(parts) for parts in zip(*(world(10_000, bits, labels, seed) for seed in range(items // 10_000)), strict=False)
+        )
+        before = peak()
+        start = time.perf_counter()
+        found = mean_average_precision(query_codes, codes, by_labels(query_labels, database_labels)).value
+        seconds = time.perf_counter() - start
+        table.add_row(f"{items:,}", f"{seconds:.3f}", f"{seconds / queries / items * 1e9:.2f}", f"{peak() - before:.0f}", f"{found:.6f}")
+    console.print(table)
+
+
+def peak() -> float:
+    """The most memory that this process ever had, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def default_run() -> None:
@@ -98,6 +127,12 @@ def distortion(items: int, size: int) -> None:
             "crossattack": lambda: (float(ssim(clean, changed).mean()), float(psnr(clean, changed).mean())),
         },
     )
+
+
+def plainly(work: Callable[[], float | None]) -> float | None:
+    """The work, as where numba is not installed."""
+    with mock.patch.object(_counting, "find_spec", return_value=None):
+        return work()
 
 
 def argsort_map(queries: ndarray, database: ndarray, *labels: ndarray, relevant: ndarray | None = None) -> float:

@@ -10,7 +10,8 @@ in a histogram: how many items, and how many relevant ones, lie at each distance
     worst      relevant items last in every tie
 
 A query with nothing relevant has no average precision: it is NaN, it is left out of every mean, and `QueryMean` says how
-many were. Queries go one by one, the database in tiles: beyond the relevance matrix, memory is that of the histogram.
+many were. Relevance is a table of all pairs or, for databases too large for one, `by_labels`; beyond it, memory is that of the
+histogram.
 """
 
 from collections.abc import Sequence
@@ -23,12 +24,13 @@ from numpy import ndarray
 from torch import Tensor
 
 from crossattack.codes import differing, pack, pack_bits
-from crossattack.errors import UnknownName, UsageError
+from crossattack.errors import UnknownName
+from crossattack.metrics._counting import Shared, counted
 
 TieOrder: TypeAlias = Literal["expected", "stable", "best", "worst"]
 Relevance: TypeAlias = Bool[ndarray, "queries items"]
+Relevant: TypeAlias = Bool[ndarray, "queries items"] | Shared  # told by a table, or by labels
 RECALLS = tuple(step / 10 for step in range(1, 11))  # of a precision-recall curve
-TILE = 1 << 16  # items of the database at work at a time: their words stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -59,25 +61,22 @@ def share_a_label(query_labels: Bool[Tensor, "queries labels"], database_labels:
     return shared
 
 
-def levels(query_codes: Int8[Tensor, "queries bits"], database_codes: Int8[Tensor, "items bits"], relevant: Relevance) -> Levels:
+def by_labels(query_labels: Bool[Tensor, "queries labels"], database_labels: Bool[Tensor, "items labels"]) -> Shared:
+    """The same without a table of all pairs, for databases of millions: each tile's relevance is worked out where it is counted."""
+    return Shared.of(query_labels.cpu().numpy(), database_labels.cpu().numpy())
+
+
+def levels(query_codes: Int8[Tensor, "queries bits"], database_codes: Int8[Tensor, "items bits"], relevant: Relevant) -> Levels:
     """The histogram that every order-free metric is read from, counted in one pass over the distances."""
-    queries, columns = pack(query_codes), np.ascontiguousarray(pack(database_codes).T)
-    width = 2 * (query_codes.shape[1] + 1)
-    counts = np.zeros((len(queries), width), np.int64)  # at 2 d the items that are not relevant, at 2 d + 1 those that are
-    for first in range(0, len(database_codes), TILE):
-        tile = slice(first, first + TILE)
-        for count, query, is_relevant in zip(counts, queries, relevant[:, tile], strict=True):
-            keys = differing(query, columns[:, tile])
-            keys <<= 1
-            keys |= is_relevant
-            count += np.bincount(keys, minlength=width)
+    columns = np.ascontiguousarray(pack(database_codes).T)
+    counts = counted(pack(query_codes), columns, query_codes.shape[1], relevant)
     return Levels(items=counts[:, ::2] + counts[:, 1::2], relevant=counts[:, 1::2])
 
 
 def average_precision(
     query_codes: Int8[Tensor, "queries bits"],
     database_codes: Int8[Tensor, "items bits"],
-    relevant: Relevance,
+    relevant: Relevant,
     ties: TieOrder = "expected",
 ) -> Float64[ndarray, " queries"]:
     """Average precision of each query over the whole database (AP@all), in [0, 1]; NaN where nothing is relevant.
@@ -138,7 +137,7 @@ def listed_average_precision(ids: Int32[ndarray, "queries items"], relevant: Rel
 def mean_average_precision(
     query_codes: Int8[Tensor, "queries bits"],
     database_codes: Int8[Tensor, "items bits"],
-    relevant: Relevance,
+    relevant: Relevant,
     ties: TieOrder = "expected",
 ) -> QueryMean:
     """mAP@all: `average_precision` over the queries that have something relevant."""
@@ -161,55 +160,50 @@ def random_average_precision(
     return levels_average_precision(Levels(np.broadcast_to(items, relevant_counts.shape)[:, None], relevant_counts[:, None]))
 
 
-def precision_at(
-    k: int, query_codes: Int8[Tensor, "queries bits"], database_codes: Int8[Tensor, "items bits"], relevant: Relevance
+def levels_average_precision(
+    found: Levels, ties: Literal["expected", "best", "worst"] = "expected", k: int | None = None
 ) -> Float64[ndarray, " queries"]:
-    """Expected share of relevant items among the k nearest, over random orders of the ties; 0 where nothing is relevant.
+    """`average_precision` from its histogram, over the first k places where k is given, divided then by min(k, R).
 
-    A tie of n items of which m fit into the first k brings r m / n relevant ones in. A database of fewer than k items
-    leaves places empty, and they count as misses (as in TREC).
-    """
-    if k < 1:
-        raise UsageError(f"precision at k wants k of at least 1, got {k}.")
-    found = levels(query_codes, database_codes, relevant)
-    fit = np.clip(k - _before(found.items), 0, found.items)
-    hits: Float64[ndarray, " queries"] = (found.relevant * fit / np.maximum(found.items, 1)).sum(axis=1)
-    return hits / k
-
-
-def levels_average_precision(found: Levels, ties: Literal["expected", "best", "worst"] = "expected") -> Float64[ndarray, " queries"]:
-    """`average_precision` from its histogram. A run of m relevant items behind N items of which R are relevant adds
-    sum_j (R + j) / (N + j) = m + (R - N) (H[N + m] - H[N]): behind the tie's others in the worst order, before them in the best.
+    A run of m relevant items behind N items of which R are relevant adds sum_j (R + j) / (N + j) = m + (R - N) (H[N + m] - H[N]):
+    behind the tie's others in the worst order, before them in the best. In expectation, m places of the tie count instead of all n.
     """
     n, r = found.items, found.relevant  # (queries, levels)
-    before, hits = _before(n), _before(r)
-    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, n.sum(axis=1).max(initial=0) + 1))])
+    total = n.sum(axis=1).max(initial=0)
+    nearer, hits, last = before(n), before(r), total if k is None else k
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, total + 1))])
     if ties == "expected":
-        b = (r - 1) / np.maximum(n - 1, 1)
-        added = r / np.maximum(n, 1) * (b * n + (hits + 1 - b - b * before) * (harmonic[before + n] - harmonic[before]))
+        b, m = (r - 1) / np.maximum(n - 1, 1), np.clip(last - nearer, 0, n)
+        added = r / np.maximum(n, 1) * (b * m + (hits + 1 - b - b * nearer) * (harmonic[nearer + m] - harmonic[nearer]))
     else:
-        start = before if ties == "best" else before + n - r
-        added = r + (hits - start) * (harmonic[start + r] - harmonic[start])
+        start = nearer if ties == "best" else nearer + n - r
+        m = np.clip(last - start, 0, r)
+        added = m + (hits - start) * (harmonic[start + m] - harmonic[start])
     with np.errstate(invalid="ignore"):
-        average: Float64[ndarray, " queries"] = added.sum(axis=1) / r.sum(axis=1)  # 0 / 0 = NaN where nothing is relevant
+        average: Float64[ndarray, " queries"] = added.sum(axis=1) / np.minimum(r.sum(axis=1), last)  # 0 / 0 = NaN: nothing is relevant
     return average
 
 
 def _stable_average_precision(
-    query_codes: Int8[Tensor, "queries bits"], database_codes: Int8[Tensor, "items bits"], relevant: Relevance
+    query_codes: Int8[Tensor, "queries bits"], database_codes: Int8[Tensor, "items bits"], relevant: Relevant
 ) -> Float64[ndarray, " queries"]:
     """AP with ties in the order of the database. It needs the ranks, so it sorts: a radix sort, as distances are small."""
     columns = np.ascontiguousarray(pack(database_codes).T)
     average = np.full(len(query_codes), np.nan)
-    for query, (code, is_relevant) in enumerate(zip(pack(query_codes), relevant, strict=True)):
+    for query, code in enumerate(pack(query_codes)):
         order = np.argsort(differing(code, columns), kind="stable")
-        ranks = np.flatnonzero(is_relevant[order]) + 1
+        ranks = np.flatnonzero(row_of(relevant, query)[order]) + 1
         if len(ranks):
             average[query] = np.mean(np.arange(1, len(ranks) + 1) / ranks)
     return average
 
 
-def _before(counts: Int64[ndarray, "queries levels"]) -> Int64[ndarray, "queries levels"]:
+def row_of(relevant: Relevant, query: int) -> Bool[ndarray, " items"]:
+    """Which items are relevant to one query."""
+    return relevant.row(query, slice(None)) if isinstance(relevant, Shared) else relevant[query]
+
+
+def before(counts: Int64[ndarray, "queries levels"]) -> Int64[ndarray, "queries levels"]:
     """How much lies at smaller distances."""
     smaller: Int64[ndarray, "queries levels"] = np.cumsum(counts, axis=1) - counts
     return smaller
