@@ -30,3 +30,22 @@ def test_where_the_change_goes_is_told_as_it_was_measured() -> None:
     for scenario, word in (("image_retrieval", "1.12"), ("re_identification", "0.94"), ("faces", "1.04")):
         assert f"{FOUND['scenarios'][scenario]['0']['textured_over_flat']['attacked']:.2f}" == word
         assert word in PAGE
+
+
+def test_the_sensitivity_is_told_and_drawn_as_it_was_measured(tmp_path: Path) -> None:
+    found = FOUND["sensitivity"]
+    section = PAGE.partition("## How much hangs on the weights")[2].partition("\n## ")[0]
+    every = [one for values in found.values() for one in values.values()]
+    told = [min(one["attacked"] for one in every), max(one["attacked"] for one in every), every[0]["clean"]]
+    assert "from {:.3f} to {:.3f}, of {:.3f} clean".format(*told) in section
+    assert all(one["map_ci95"][0] < other["attacked"] < one["map_ci95"][1] for one in every for other in every)
+    usual, long = found["lambda_r"]["0.01"], found["lambda_r"]["1.0"]
+    for text in (
+        f"at 1 the change is {long['l2']:.2f} long instead of {usual['l2']:.2f}",
+        f"SSIM {long['ssim']:.2f} instead of {usual['ssim']:.2f}",
+        f"{found['lambda_m']['300.0']['attacked']:.3f}; a tenth, {found['lambda_m']['3.0']['attacked']:.3f}",
+    ):
+        assert text in section
+    assert len({(one["attacked"], one["l2"]) for one in found["margin"].values()}) == 1
+    uaa_gan.draw(FOUND, tmp_path / "drawn.svg")
+    assert (tmp_path / "drawn.svg").read_bytes() == (ROOT / "docs/uaa_gan-sensitivity.svg").read_bytes()
