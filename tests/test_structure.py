@@ -11,6 +11,7 @@ from skimage.metrics import structural_similarity
 from test_perceptual import both, pictures
 
 from crossattack.errors import UsageError
+from crossattack.metrics import structure
 from crossattack.metrics.structure import ms_ssim, scales_of, similarity, ssim
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -79,3 +80,26 @@ def test_pictures_below_the_window_are_refused_on_any_scale() -> None:
     small = torch.zeros(1, 3, 10, 40, dtype=torch.uint8)
     with pytest.raises(UsageError, match="11 pixels wide and the pictures are 10 x 40"):
         ms_ssim(small, small)
+
+
+@pytest.mark.parametrize(("items", "height", "width"), [(1, 11, 11), (3, 11, 40), (2, 37, 12), (5, 64, 64), (0, 20, 20)])
+def test_compiled_loops_say_the_same(items: int, height: int, width: int) -> None:
+    rng = np.random.default_rng(items)
+    clean = torch.from_numpy(rng.integers(0, 256, (items, 3, height, width), dtype=np.uint8))
+    changed = (clean.int() + torch.from_numpy(rng.integers(-40, 41, clean.shape))).clamp(0, 255).byte()
+    for other in (clean, changed, 255 - clean):
+        assert structure._compiled(clean, other).numpy() == pytest.approx(structure._plain(clean, other).numpy(), abs=1e-12)
+
+
+def test_many_pictures_are_compared_by_compiled_loops_where_there_are_any(monkeypatch: pytest.MonkeyPatch) -> None:
+    went: list[str] = []
+    for name in ("_plain", "_compiled"):
+        monkeypatch.setattr(
+            structure, name, lambda clean, changed, name=name: went.append(name) or torch.ones(len(clean), dtype=torch.float64)
+        )
+    many = torch.zeros(1, 1, dtype=torch.uint8).expand(1 << 11, 1 << 11)[None, None]
+    ssim(many, many)
+    ssim(many[..., 1:], many[..., 1:])
+    monkeypatch.setattr(structure, "find_spec", lambda _: None)
+    ssim(many, many)
+    assert went == ["_compiled", "_plain", "_plain"]
