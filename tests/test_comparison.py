@@ -47,8 +47,10 @@ def test_a_difference_is_that_of_the_figures_and_its_interval_is_paired(finished
         assert strong["difference"] == pytest.approx(scores["ceiling"] - scores["attacked"], abs=1e-12)
         low, high = strong["difference_ci95"]
         assert low < strong["difference"] < high
-        assert strong["significant"] == (high < 0 or low > 0)
-        assert (again["difference"], again["difference_ci95"], again["significant"]) == (0.0, (0.0, 0.0), False), "paired: no width"
+        assert strong["significant"] == (strong["p"] < 0.05)
+        assert (again["difference"], again["difference_ci95"], again["p"]) == (0.0, (0.0, 0.0), 1.0), "paired: no width"
+        alone = compare([finished, other])["directions"][direction][1]
+        assert strong["p"] == pytest.approx(min(1.0, 2 * alone["p"])), "two comparisons"
 
 
 def test_the_command_prints_a_row_a_run_and_stars_what_differs(finished: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 from numpy import ndarray
-from scipy.stats import binomtest
+from scipy.stats import binomtest, bootstrap
 
 from crossattack.metrics import statistics
 from crossattack.metrics.statistics import (
+    bca_mean,
     bootstrap_mean,
     bootstrap_recovered,
+    holm,
+    paired_p_value,
     percentile_interval,
     recovered,
     resampled_means,
@@ -133,3 +136,47 @@ def test_wilsons_interval_is_scipys(successes: int, trials: int, level: float) -
 
 def test_no_trials_have_no_rate() -> None:
     assert wilson_interval(0, 0) is None
+
+
+def test_bca_is_scipy_s_where_groups_are_single_items() -> None:
+    values = np.random.default_rng(1).exponential(size=25)
+    low, high = bca_mean(values, np.arange(25), np.random.default_rng(2), resamples=200_000) or (0.0, 0.0)
+    peer = bootstrap((values,), np.mean, n_resamples=200_000, batch=20_000, rng=np.random.default_rng(3), method="BCa").confidence_interval
+    assert (low, high) == pytest.approx((peer.low, peer.high), abs=0.02)
+    plain = bootstrap_mean(values, np.arange(25), np.random.default_rng(2), resamples=200_000) or (0.0, 0.0)
+    assert low > plain[0] + 0.005, "moved towards the long tail"
+    assert high > plain[1] + 0.02
+
+
+def test_bca_of_a_constant_and_of_one_group() -> None:
+    assert bca_mean(np.full(6, 0.25), np.arange(6), np.random.default_rng(0)) == (0.25, 0.25)
+    assert bca_mean(np.arange(6.0), np.zeros(6, int), np.random.default_rng(0)) is None
+    nan = np.array([np.nan, 1.0, 2.0, 4.0])
+    known = bca_mean(nan[1:], np.arange(3), np.random.default_rng(0))
+    assert bca_mean(nan, np.array([9, 0, 1, 2]), np.random.default_rng(0)) == known
+
+
+def test_flipped_signs_give_the_exact_p_value_of_few_groups_and_about_that_of_many() -> None:
+    rng = np.random.default_rng(4)
+    few = rng.normal(0.4, 1, 9)
+    signs = 1 - 2 * (np.arange(1 << 9)[:, None] >> np.arange(9) & 1)
+    assert paired_p_value(few, np.arange(9), rng) == pytest.approx(np.mean(np.abs(signs @ few) >= abs(few.sum()) - 1e-12))
+    many, groups = np.repeat(rng.normal(0.25, 1, 60), 3), np.repeat(np.arange(60), 3)
+    apart = paired_p_value(many, groups, rng)
+    assert apart == pytest.approx(paired_p_value(many[::3], np.arange(60), rng), abs=0.01), "siblings are one witness"
+    assert paired_p_value(many, np.arange(180), rng) < apart / 2  # type: ignore[operator]
+    assert paired_p_value(np.zeros(20), np.arange(20), rng) == 1
+    assert paired_p_value(np.full(3, np.nan), np.arange(3), rng) is None
+
+
+def test_p_values_of_runs_that_are_alike_are_uniform() -> None:
+    rng = np.random.default_rng(5)
+    found = [paired_p_value(rng.standard_normal(40), np.arange(40) // 2, rng, flips=200) or 0.0 for _ in range(300)]
+    assert np.mean(np.array(found) < 0.05) == pytest.approx(0.05, abs=0.035)
+    assert np.mean(np.array(found) < 0.5) == pytest.approx(0.5, abs=0.09)
+
+
+def test_holm_is_the_textbook_s() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.7]) == [1.0, 1.0]
+    assert holm([]) == []

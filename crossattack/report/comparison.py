@@ -1,8 +1,8 @@
 """Runs side by side: what each one's attack left of the ranking, and whether that differs from the first run's.
 
 Differences of average precision are taken item by item, so only runs that attacked the same items can be compared: the same
-ids, holding the same pictures and texts, searched for in the same database. Intervals resample groups, as everywhere; they are
-of one comparison each, and with many runs some will miss zero by chance.
+ids, holding the same pictures and texts, searched for in the same database. Intervals (BCa) and significance (signs flipped at random)
+go by groups, as everywhere; the p values are adjusted for the number of runs that are compared with the first.
 """
 
 import sys
@@ -24,7 +24,7 @@ from crossattack.evaluation import DIRECTIONS
 from crossattack.evidence import read
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.ledger import Ledger
-from crossattack.metrics.statistics import bootstrap_mean
+from crossattack.metrics.statistics import bca_mean, holm, paired_p_value
 from crossattack.report._rows import DIRECTIONS as TITLES
 from crossattack.streams import Streams
 
@@ -63,24 +63,30 @@ def compare(folders: Sequence[Path]) -> dict[str, Any]:
     splits, runs = zip(*map(judged, folders), strict=True)
     for folder, split, run in zip(folders, splits, runs, strict=True):
         _refuse_others(folders[0], runs[0], folder, run, same_split=split == splits[0])
-    return {
-        "first": str(folders[0]),
-        "directions": {
-            direction: [_row(folder, run[direction], base) for folder, run in zip(folders, runs, strict=True)]
-            for direction, base in runs[0].items()
-        },
+    directions = {
+        direction: [_row(folder, run[direction], base) for folder, run in zip(folders, runs, strict=True)]
+        for direction, base in runs[0].items()
     }
+    for rows in directions.values():
+        _adjust([row for row in rows[1:] if row["p"] is not None])
+    return {"first": str(folders[0]), "directions": directions}
 
 
 def _row(folder: Path, run: Judged, base: Judged) -> dict[str, Any]:
-    """A run in one direction. difference: its attacked mAP less the first run's; significant: zero is outside the interval."""
+    """A run in one direction. difference: its attacked mAP less the first run's; p: how likely one so large is by chance."""
     row: dict[str, Any] = {"run": str(folder), "map": {name: float(values.mean()) for name, values in run.scores.items()}}
     if "attacked" not in run.scores or "attacked" not in base.scores:
-        return {**row, "difference": None, "difference_ci95": None, "significant": None}
+        return {**row, "difference": None, "difference_ci95": None, "p": None, "significant": None}
     change = run.scores["attacked"] - base.scores["attacked"]
-    interval = bootstrap_mean(change, run.groups, Streams(0).numpy("bootstrap"), RESAMPLES)
-    significant = None if interval is None else not interval[0] <= 0 <= interval[1]
-    return {**row, "difference": float(change.mean()), "difference_ci95": interval, "significant": significant}
+    interval = bca_mean(change, run.groups, Streams(0).numpy("bootstrap"), RESAMPLES)
+    p = None if interval is None else paired_p_value(change, run.groups, Streams(0).numpy("flips"), RESAMPLES)
+    return {**row, "difference": float(change.mean()), "difference_ci95": interval, "p": p, "significant": None}
+
+
+def _adjust(rows: Sequence[dict[str, Any]]) -> None:
+    """p values for being as many as they are; significant: below 0.05 then."""
+    for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
+        row |= {"p": p, "significant": p < 0.05}
 
 
 def _refuse_others(first: Path, base: Mapping[str, Judged], folder: Path, run: Mapping[str, Judged], *, same_split: bool) -> None:
@@ -107,7 +113,9 @@ def print_comparison(found: Mapping[str, Any], terminal: bool | None = None) -> 
             scores = (f"{row['map'][name]:.3f}" if name in row["map"] else "–" for name in CONDITIONS)
             table.add_row(*map(Text, (row["run"], *scores, "" if row is rows[0] else _difference(row))))
         console.print(table)
-    console.print("* the 95 % interval of the difference, item by item, bootstrapped over groups, leaves out zero", soft_wrap=True)
+    console.print(
+        "* p < 0.05, item by item: signs flipped by groups, Holm's adjustment for the number of runs; 95 % intervals (BCa)", soft_wrap=True
+    )
 
 
 def _difference(row: Mapping[str, Any]) -> str:
