@@ -15,9 +15,19 @@ from torch import Tensor
 
 from crossattack.codes import nearest_ids
 from crossattack.metrics import features
+from crossattack.metrics.cutoffs import precision_at, success_at
 from crossattack.metrics.features import Measure
 from crossattack.metrics.hashing import code_entropy, opposite_codes
-from crossattack.metrics.ranking import average_precision, expected_places, levels, listed_average_precision, precision_at_recalls
+from crossattack.metrics.hubness import hubness
+from crossattack.metrics.ranking import (
+    Levels,
+    average_precision,
+    expected_places,
+    levels,
+    levels_average_precision,
+    listed_average_precision,
+    precision_at_recalls,
+)
 
 RANKS = (1, 5, 10)
 
@@ -51,8 +61,15 @@ class Ranking:
         """Of the database."""
         return len(self.database)
 
+    @cached_property
+    def found(self) -> dict[str, Levels]:
+        """What lies at each distance from each query, by condition: all that is told below is read from it."""
+        return {name: levels(codes, self.database, self.relevant) for name, codes in self.queries.items()}
+
     def scores(self, relevant: Bool[ndarray, "queries items"]) -> dict[str, Float64[ndarray, " queries"]]:
         """Average precision by condition, in expectation over the orders of ties."""
+        if relevant is self.relevant:
+            return {name: levels_average_precision(found) for name, found in self.found.items()}
         return {name: average_precision(codes, self.database, relevant) for name, codes in self.queries.items()}
 
     @property
@@ -76,15 +93,17 @@ class Ranking:
         return share
 
     def told(self) -> dict[str, Any]:
-        """What only codes can tell: how evenly bits are used, and the precision-recall curve of Hamming balls."""
-        entropies = {name: code_entropy(codes) for name, codes in self.queries.items()}
-        return {"code_entropy": entropies, "pr_curve": self.curves()}
-
-    def curves(self) -> dict[str, list[float] | None]:
-        """Mean precision at recalls of 0.1, 0.2, ... 1 by condition, over the queries to which something is relevant."""
-        counted = {name: levels(codes, self.database, self.relevant) for name, codes in self.queries.items()}
+        """The field's other measures by condition, how evenly bits are used, and the precision-recall curve of Hamming balls."""
+        means: dict[str, dict[str, Any]] = {key: {} for key in ("code_entropy", "pr_curve", "map_ties", "cmc", "precision_at", "hubness")}
         some = self.relevant.any(axis=1)
-        return {name: precision_at_recalls(one)[some].mean(0).tolist() if some.any() else None for name, one in counted.items()}
+        for name, found in self.found.items():
+            means["code_entropy"][name] = code_entropy(self.queries[name])
+            means["pr_curve"][name] = precision_at_recalls(found)[some].mean(0).tolist() if some.any() else None
+            means["map_ties"][name] = {ties: _mean(levels_average_precision(found, ties)) for ties in ("worst", "best")}
+            means["cmc"][name] = {str(rank): _mean(success_at(rank, found)[some]) for rank in RANKS}
+            means["precision_at"][name] = {str(rank): _mean(precision_at(rank, found)[some]) for rank in RANKS}
+            means["hubness"][name] = hubness(self.queries[name], self.database)
+        return means
 
     def places(self) -> dict[str, Float64[ndarray, " queries"]]:
         """Mean place of the chosen items by condition, the first being 1, in expectation over the orders of ties."""

@@ -28,6 +28,7 @@ from crossattack.metrics.cutoffs import (
 )
 from crossattack.metrics.hubness import hubness, topped
 from crossattack.metrics.ranking import average_precision, by_labels, levels, mean_average_precision, share_a_label
+from crossattack.rankings import Ranking
 
 worlds = st.tuples(st.integers(1, 3), st.integers(1, 7), st.integers(0, 10**6), st.sampled_from([0.2, 0.5, 0.9]), st.integers(1, 9))
 
@@ -211,3 +212,20 @@ def test_nonsense_is_refused_in_a_line() -> None:
     for call in (precision_at, recall_at, success_at, average_precision_at):
         with pytest.raises(UsageError, match="k of at least 1, got 0"):
             call(0, levels(query, database, relevant))
+
+
+def test_a_run_tells_them_of_its_codes() -> None:
+    rng = np.random.default_rng(8)
+    queries, database = {name: codes(9, 12, rng) for name in ("clean", "attacked")}, codes(60, 12, rng)
+    relevant = rng.random((9, 60)) < 0.2
+    relevant[4] = False
+    some = relevant.any(1)
+    told = Ranking(queries, database, relevant, np.arange(9)).told()
+    for name, asked in queries.items():
+        found = levels(asked[torch.from_numpy(some)], database, relevant[some])
+        assert told["cmc"][name] == {str(k): pytest.approx(success_at(k, found).mean()) for k in (1, 5, 10)}
+        assert told["precision_at"][name] == {str(k): pytest.approx(precision_at(k, found).mean()) for k in (1, 5, 10)}
+        expected = mean_average_precision(asked, database, relevant).value
+        assert expected is not None
+        assert told["map_ties"][name]["worst"] < expected < told["map_ties"][name]["best"]
+        assert told["hubness"][name] == hubness(asked, database)

@@ -61,7 +61,7 @@ def score_rows(results: Mapping[str, Any]) -> list[Row]:
 
 
 def _rank_rows(measured: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """Of features: how often the first right answer stands first, and how many right ones are among the first ten."""
+    """How often something right stands first or among the first five, and how much of the first ten is right."""
     rows = []
     for key, rank, label in (("cmc", "1", "rank-1"), ("cmc", "5", "rank-5"), ("precision_at", "10", "precision@10")):
         tables = [one.get("metrics", {}).get(key) for one in measured]
