@@ -28,6 +28,8 @@ def intervals(sweep: Mapping[str, Any], folder: Path, progress: Progress) -> lis
     """`intervals` of a kept sweep: of every group of two seeds or more that attacked the same items and whose folders are whole."""
     groups = [[str(cell["digest"]) for cell in group.cells] for group in groups_of(sweep)]
     groups = [digests for digests in groups if len(digests) > 1]
+    if not groups:
+        return []
     found = []
     with progress.stage("drawing items and seeds again", sum(map(len, groups))) as tick:
         for digests in groups:

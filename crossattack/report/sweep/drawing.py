@@ -152,6 +152,6 @@ def _thinned(marks: Sequence[tuple[float, str]]) -> list[tuple[float, str]]:
     """Without those whose words would stand on others'; the last one always stands."""
     kept = list[tuple[float, str]]()
     for x, tick in reversed(marks):
-        if not kept or kept[-1][0] - x > 4 * (len(tick) + len(kept[-1][1])):
+        if not kept or kept[-1][0] - x > 5 * (len(tick) + len(kept[-1][1])):
             kept.append((x, tick))
     return kept[::-1]

@@ -136,7 +136,9 @@ def _matrices(groups: Sequence[Group], titles: Mapping[str, str], layout: Layout
             what = "Share recovered" if known else "mAP attacked"
             found.append(_shown(matrix, layout, f"{what} when {title}{of}", lambda group, one=direction: _outcome(group, one)))
         if any(group and group.agreement["rank_agreement"] is not None for row in matrix.groups for group in row):
-            found.append(_shown(matrix, layout, f"How well the surrogate agrees with the target on held-back pairs{of}", _fidelity))
+            found.append(
+                _shown(matrix, layout, f"How well surrogate and target agree on held-back pairs: in ranks, and in bits{of}", _fidelity)
+            )
     return found
 
 
