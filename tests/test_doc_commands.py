@@ -4,6 +4,7 @@ What takes minutes (`run`, `sweep`) is held to what it would start with here, an
 it small; all else is executed, on small runs under the names that the docs give to runs. `serve` has tests of its own.
 """
 
+import json
 import re
 import shlex
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from generators import untrained
+from made_sweeps import budget
 from PIL import Image
 from reported import SCENES, SURROGATE, WORDS, ran
 
@@ -97,6 +99,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ran(folder / "runs/RUN", *WORDS[:-2], "attack={name: pgd, steps: 1}", "ceiling.steps=1")
     for name in NAMES[1:]:
         shutil.copytree(folder / "runs/RUN", folder / "runs" / name)
+    (folder / "runs/SWEEP").mkdir()
+    for kept in ("runs/SWEEP/sweep.json", "FILE.json"):
+        (folder / kept).write_text(json.dumps(budget()), encoding="utf-8")
     (folder / "runs/uaa_gan-hashing").mkdir()
     untrained(folder / "runs/uaa_gan-hashing/generator.safetensors")
     (folder / "my-pictures").mkdir()
@@ -120,7 +125,8 @@ def test_a_command_of_the_docs_does_what_it_is_for(
 @pytest.mark.parametrize(("program", "rest"), SCRIPTS)
 def test_a_script_of_the_docs_is_there_and_has_those_flags(program: str, rest: str) -> None:
     name = program.split()[-1]
-    source = (ROOT / (name if name.endswith(".py") else f"{name.replace('.', '/')}.py")).read_text(encoding="utf-8")
+    module = ROOT / name.replace(".", "/")
+    source = (ROOT / name if name.endswith(".py") else module / "__main__.py" if module.is_dir() else module.with_suffix(".py")).read_text()
     assert "__main__" in source
     for word in shlex.split(rest):
         assert not word.startswith("--") or re.search(f'"(--)?{word.removeprefix("--").partition("=")[0]}"', source), word

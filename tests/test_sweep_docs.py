@@ -23,7 +23,7 @@ def test_commands_on_the_page_and_in_the_help_are_understood() -> None:
     for line in commands:
         command.make_context("sweep", shlex.split(line.partition(">")[0], comments=True))
     flags = {flag for option in command.params for flag in option.opts if flag.startswith("--")} - {"--help"}
-    assert set(re.findall(r"--[a-z]+", PAGE)) - {"--config"} == flags
+    assert set(re.findall(r"--[a-z]+", PAGE)) - {"--config", "--keep"} == flags
 
 
 def test_files_on_the_page_are_sweeps_of_as_many_cells_as_it_says(tmp_path: Path) -> None:
@@ -34,7 +34,7 @@ def test_files_on_the_page_are_sweeps_of_as_many_cells_as_it_says(tmp_path: Path
 
 
 def test_the_example_reads_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    results = {"directions": {"image_to_text": {"map": {"attacked": 0.224}}}, "budget": {"spent": 100}}
+    results = {"directions": {"image_to_text": {"map": {"attacked": 0.224}}}, "budget": {"spent": 100}, "surrogates": [{}]}
     known = {"attempts": 1, "started": 1.0, "seconds": 2.0, "reason": None, "owner": None, "expires": None}
     rows = [
         Row(digest="a", values={"seed": 0}, state="done", headline=headline(results), **known),  # type: ignore[arg-type]
@@ -48,7 +48,10 @@ def test_the_example_reads_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     exec(example, {})
     assert capsys.readouterr().out == "{'seed': 0} 0.224\n"
     section = PAGE.partition("## Read it")[2]
-    for key in (*(set(told) - {"schema", "cells"}), *told["cells"][0], *told["cells"][0]["directions"]["image_to_text"]):
+    kept = ("shared", "file", "intervals", *told["cells"][0]["surrogates"][0])
+    towers = ("image_tower", "text_tower")
+    keys = {*told, *told["cells"][0], *told["cells"][0]["directions"]["image_to_text"], *kept} - {"schema", "cells", *towers}
+    for key in keys:
         assert re.search(rf"`[\w.\[\]]*\b{key}\b", section), key
 
 

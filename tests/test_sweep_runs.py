@@ -95,7 +95,7 @@ def test_two_runs_at_once_share_what_they_can_and_a_killed_one_pays_nothing_twic
     assert rows[1].headline["budget"] == {"spent": results["budget"]["spent"]}
     for direction, told in rows[1].headline["directions"].items():
         assert told == {key: results["directions"][direction][key] for key in told}
-        assert set(told) == {"map", "map_ci95", "recovered", "recovered_ci95", "over_noise"}
+        assert set(told) == {"map", "map_ci95", "recovered", "recovered_ci95", "over_noise", "over_noise_ci95"}
 
     for modality in ("images", "texts"):
         few, many = bought(smaller, modality), bought(larger, modality)

@@ -5,6 +5,7 @@ ids, holding the same pictures and texts, searched for in the same database. Int
 go by groups, as everywhere; the p values are adjusted for the number of runs that are compared with the first.
 """
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.ledger import Ledger
 from crossattack.metrics.statistics import bca_mean, holm, paired_p_value
 from crossattack.report._rows import DIRECTIONS as TITLES
+from crossattack.report.sweep.layout import told
 from crossattack.streams import Streams
 
 CONDITIONS: Final = ("clean", "noise", "attacked", "ceiling")
@@ -74,7 +76,11 @@ def compare(folders: Sequence[Path]) -> dict[str, Any]:
 
 def _row(folder: Path, run: Judged, base: Judged) -> dict[str, Any]:
     """A run in one direction. difference: its attacked mAP less the first run's; p: how likely one so large is by chance."""
-    row: dict[str, Any] = {"run": str(folder), "map": {name: float(values.mean()) for name, values in run.scores.items()}}
+    row: dict[str, Any] = {
+        "run": str(folder),
+        "settings": settings_of(folder),
+        "map": {name: float(values.mean()) for name, values in run.scores.items()},
+    }
     if "attacked" not in run.scores or "attacked" not in base.scores:
         return {**row, "difference": None, "difference_ci95": None, "p": None, "significant": None}
     change = run.scores["attacked"] - base.scores["attacked"]
@@ -87,6 +93,15 @@ def _adjust(rows: Sequence[dict[str, Any]]) -> None:
     """p values for being as many as they are; significant: below 0.05 then."""
     for row, p in zip(rows, holm([row["p"] for row in rows]), strict=True):
         row |= {"p": p, "significant": p < 0.05}
+
+
+def settings_of(folder: Path) -> dict[str, Any] | None:
+    """What a sweep's grid set for the run, read off the sweep.json beside its folder; None of a run that is no sweep's cell."""
+    try:
+        cells = json.loads((folder.parent / "sweep.json").read_text(encoding="utf-8"))["cells"]
+        return next((dict(cell["values"]) for cell in cells if cell["digest"] == folder.name), None)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _refuse_others(first: Path, base: Mapping[str, Judged], folder: Path, run: Mapping[str, Judged], *, same_split: bool) -> None:
@@ -111,11 +126,17 @@ def print_comparison(found: Mapping[str, Any], terminal: bool | None = None) -> 
             table.add_column(title)
         for row in rows:
             scores = (f"{row['map'][name]:.3f}" if name in row["map"] else "–" for name in CONDITIONS)
-            table.add_row(*map(Text, (row["run"], *scores, "" if row is rows[0] else _difference(row))))
+            table.add_row(*map(Text, (_named(row), *scores, "" if row is rows[0] else _difference(row))))
         console.print(table)
-    console.print(
-        "* p < 0.05, item by item: signs flipped by groups, Holm's adjustment for the number of runs; 95 % intervals (BCa)", soft_wrap=True
-    )
+    tested = "signs flipped by groups, adjusted for the number of runs; 95 % intervals (BCa)"
+    says = f"* differs significantly (p < 0.05), paired item by item: {tested}"
+    console.print(says, soft_wrap=True)
+
+
+def _named(row: Mapping[str, Any]) -> str:
+    """A run's folder, and of a sweep's cell what tells it from the others."""
+    settings = ", ".join(f"{key} {told(value)}" for key, value in (row["settings"] or {}).items())
+    return f"{row['run']} ({settings})" if settings else str(row["run"])
 
 
 def _difference(row: Mapping[str, Any]) -> str:

@@ -5,14 +5,14 @@ python -m crossattack.report.figure runs/NAME/results.json figure.svg
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from crossattack.cache import whole_file
 from crossattack.errors import UsageError
 from crossattack.report._rows import conditions, directions
-from crossattack.report.tables import as_csv, as_latex, curves_of, tables
+from crossattack.report.tables import Table, as_csv, as_latex, curves_of, tables
 
 COLOURS = {"clean": "#4477aa", "noise": "#bbbbbb", "attacked": "#ee6677", "ceiling": "#aa3377"}  # apart for the colour-blind too
 STYLES = {"clean": "o-", "noise": "s:", "attacked": "^--", "ceiling": "D-."}
@@ -38,13 +38,20 @@ def with_curves(results: Mapping[str, Any]) -> dict[str, str]:
 def write_figures(results: Mapping[str, Any], folder: Path) -> list[str]:
     """All figures as SVG and PNG and all tables as CSV and LaTeX; equal results give equal files. Returns their names."""
     wanted = {"map": draw, **({"precision_recall": draw_curves} if with_curves(results) else {})}
+    return written(results, folder, wanted, tables(results))
+
+
+def written(
+    source: Mapping[str, Any], folder: Path, drawings: Mapping[str, Callable[[Any, Path], None]], made: Sequence[Table]
+) -> list[str]:
+    """Each drawing of the source as SVG and PNG and each table as CSV and LaTeX. Returns their names."""
     names = []
     try:
-        for name, drawing in wanted.items():
+        for name, drawing in drawings.items():
             for ending in ("svg", "png"):
-                drawing(results, folder / f"{name}.{ending}")
+                drawing(source, folder / f"{name}.{ending}")
                 names.append(f"{name}.{ending}")
-        for table in tables(results):
+        for table in made:
             for ending, text in {"csv": as_csv(table), "tex": as_latex(table)}.items():
                 with whole_file(folder / f"{table.key}.{ending}") as file:
                     file.write_text(text, encoding="utf-8")
@@ -82,11 +89,9 @@ def lines(axes: Axes, found: Mapping[str, Any], names: Mapping[str, str]) -> Non
 
 
 def _drawn(results: Mapping[str, Any], path: Path, shown: Mapping[str, str], high: float, one: Draw) -> None:
-    """A panel a direction. Nothing of the time or the machine goes into the file."""
-    import matplotlib as mpl
+    """A panel a direction."""
     from matplotlib.figure import Figure
 
-    mpl.rcParams["svg.hashsalt"] = "crossattack"
     figure = Figure(figsize=(4.4 * max(1, len(shown)), high), layout="constrained", dpi=150)
     for axes, (key, title) in zip(figure.subplots(1, max(1, len(shown)), sharey=True, squeeze=False)[0], shown.items(), strict=True):
         one(axes, results["directions"][key], conditions(results))
@@ -95,7 +100,15 @@ def _drawn(results: Mapping[str, Any], path: Path, shown: Mapping[str, str], hig
     if one is bars:
         figure.axes[0].invert_yaxis()
     with whole_file(path) as file:
-        figure.savefig(file, format=path.suffix.lstrip(".") or "svg", metadata={"Date": None} if path.suffix == ".svg" else None)
+        saved(figure, file, path.suffix)
+
+
+def saved(figure: Any, file: Path, suffix: str) -> None:
+    """A figure as a file; nothing of the time or the machine goes into it."""
+    import matplotlib as mpl
+
+    mpl.rcParams["svg.hashsalt"] = "crossattack"
+    figure.savefig(file, format=suffix.lstrip(".") or "svg", metadata={"Date": None} if suffix == ".svg" else None)
 
 
 if __name__ == "__main__":

@@ -48,38 +48,38 @@ def write_page(results: Mapping[str, Any], path: Path) -> None:
 
 def page(results: Mapping[str, Any], shown: Shown | None = None) -> str:
     """The page as HTML."""
-    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     titles, names = directions(results), conditions(results)
     found = results.get("directions", {})
-    return (
-        _environment()
-        .get_template("page.html.j2")
-        .render(
-            name=results.get("name", NONE),
-            seed=results.get("seed", NONE),
-            started=results.get("started", NONE),
-            source=json.dumps(results, indent=2, ensure_ascii=False),
-            titles=titles,
-            all_titles=DIRECTIONS,
-            headlines={key: headline(found[key]) for key in titles},
-            sentences={key: sentences(key, found[key], results) for key in titles},
-            bars={key: _bars.picture(title, found[key], names) for key, title in titles.items()},
-            bars_size=(_bars.WIDTH, _bars.LEFT, _bars.BAR),
-            curves=[drawn for key, title in titles.items() if (drawn := _curves.curves(title, found[key], names))],
-            rows=score_rows(results),
-            distortion=distortion(results),
-            checks=checks(results),
-            bill=bill(results),
-            facts=setting_rows(results),
-            command=command(results.get("config", {})),
-            digests=_digests(results),
-            shown=shown or Shown(),
-            style=style,
-            script=script,
-            style_hash=_hash(style),
-            script_hash=_hash(script),
-        )
+    return rendered(
+        "page.html.j2",
+        name=results.get("name", NONE),
+        seed=results.get("seed", NONE),
+        started=results.get("started", NONE),
+        source=json.dumps(results, indent=2, ensure_ascii=False),
+        titles=titles,
+        all_titles=DIRECTIONS,
+        headlines={key: headline(found[key]) for key in titles},
+        sentences={key: sentences(key, found[key], results) for key in titles},
+        bars={key: _bars.picture(title, found[key], names) for key, title in titles.items()},
+        bars_size=(_bars.WIDTH, _bars.LEFT, _bars.BAR),
+        curves=[drawn for key, title in titles.items() if (drawn := _curves.curves(title, found[key], names))],
+        rows=score_rows(results),
+        distortion=distortion(results),
+        checks=checks(results),
+        bill=bill(results),
+        facts=setting_rows(results),
+        command=command(results.get("config", {})),
+        digests=_digests(results),
+        shown=shown or Shown(),
     )
+
+
+def rendered(template: str, *, extra_style: str = "", **parts: Any) -> str:
+    """A page of the family: its style sheet and its script lie inside it, and nothing else may be run or fetched."""
+    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    style += extra_style
+    own = {"style": style, "script": script, "style_hash": _hash(style), "script_hash": _hash(script)}
+    return _environment().get_template(template).render(**parts, **own)
 
 
 @cache

@@ -12,7 +12,9 @@ from crossattack.sweep.grid import digest_of
 from crossattack.sweep.table import STATES, Row
 
 SCHEMA: Final = 1
-TOLD: Final = ("map", "map_ci95", "recovered", "recovered_ci95", "over_noise")
+TOLD: Final = ("map", "map_ci95", "recovered", "recovered_ci95", "over_noise", "over_noise_ci95")
+UNKNOWN: Final = {"directions": None, "budget": None, "surrogates": None}
+FIDELITY: Final = ("image_tower", "text_tower", "bit_agreement", "rank_agreement", "feature_agreement")
 
 
 def results_of(folder: Path, digest: str) -> Mapping[str, Any] | None:
@@ -25,7 +27,8 @@ def results_of(folder: Path, digest: str) -> Mapping[str, Any] | None:
 def headline(results: Mapping[str, Any]) -> dict[str, Any]:
     """What sweep.json says of a cell's results."""
     directions = {name: {key: one.get(key) for key in TOLD} for name, one in results["directions"].items()}
-    return {"directions": directions, "budget": {"spent": results.get("budget", {}).get("spent")}}
+    surrogates = [{key: one.get(key) for key in FIDELITY} for one in results.get("surrogates", ())]
+    return {"directions": directions, "budget": {"spent": results.get("budget", {}).get("spent")}, "surrogates": surrogates}
 
 
 def seconds_of(results: Mapping[str, Any]) -> float | None:
@@ -35,7 +38,7 @@ def seconds_of(results: Mapping[str, Any]) -> float | None:
 
 
 def summary(name: str, keys: Sequence[str], rows: Sequence[Row]) -> dict[str, Any]:
-    """sweep.json: schema 1. `directions` and `budget` are null until a cell is done."""
+    """sweep.json: schema 1. `directions`, `budget` and `surrogates` are null until a cell is done."""
     counts = Counter(row.state for row in rows)
     return {
         "schema": SCHEMA,
@@ -50,7 +53,8 @@ def summary(name: str, keys: Sequence[str], rows: Sequence[Row]) -> dict[str, An
                 "attempts": row.attempts,
                 "seconds": row.seconds,
                 "reason": row.reason,
-                **(row.headline or {"directions": None, "budget": None}),
+                **UNKNOWN,
+                **(row.headline or {}),
             }
             for row in rows
         ],

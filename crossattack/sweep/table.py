@@ -128,6 +128,11 @@ class Table:
             )
         ]
 
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """All settings of each of these cells, by digest, in the file's order."""
+        rows = self._ask("SELECT digest, config FROM cell WHERE place IS NOT NULL ORDER BY place")
+        return {digest: json.loads(config) for digest, config in rows}
+
     def plan(self, cells: Sequence[Cell], keys: Sequence[str]) -> None:
         """The file's cells in its order. Cells that were there keep what is known of them, those that left the file too."""
         rows = [
