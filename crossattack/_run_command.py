@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from crossattack.config import RunConfig, load_config
-from crossattack.errors import Interrupted
+from crossattack.errors import Interrupted, UsageError
 from crossattack.one_run import carry_out, finished
 from crossattack.progress import progress_for
+from crossattack.registry import GIVEN
 from crossattack.run_folder import folder_to_resume, new_folder, refuse_larger_caps, same_config
 
 
@@ -38,13 +39,23 @@ def run(wish: Wish) -> None:
         folder = folder_to_resume(config, wish.runs)
         config = same_config(load_config(wish.path or folder / "config.yaml", wish.overrides, wish.flags), folder)
     else:
+        refuse_given(config)
         config, folder = new_folder(config, wish.runs)
     results = finished(folder)
     if results is None:
+        refuse_given(config)
         results = interruptible(config, folder, wish)
     elif wish.resume:
         refuse_larger_caps(config, folder)
     show(results, folder, wish)
+
+
+def refuse_given(config: RunConfig) -> None:
+    """`UsageError` where the configuration is of a run that a Python program asked for: nobody here has its objects."""
+    given = [key for key, section in (("target", config.target), ("data", config.data)) if section.name == GIVEN]
+    if given:
+        what = " and ".join(given)
+        raise UsageError(f"{what}: a plugin's name wanted, the object of a Python program got; hand it to `crossattack.evaluate` again.")
 
 
 def interruptible(config: RunConfig, folder: Path, wish: Wish) -> Mapping[str, Any]:
