@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from crossattack.progress import Event, PlainLines, RichBars, Silent
     from crossattack.report.table import print_table
     from crossattack.targets import Target
+    from crossattack.tensorboard import tensorboard_in
     from surrogates.network import weights_digest
 
 HOMES: Final = {  # where each name is imported from
@@ -47,6 +48,7 @@ HOMES: Final = {  # where each name is imported from
     "crossattack.progress": "Event PlainLines RichBars Silent",
     "crossattack.report.table": "print_table",
     "crossattack.targets": "Target",
+    "crossattack.tensorboard": "tensorboard_in",
     "surrogates.network": "weights_digest",
 }
 
@@ -64,7 +66,7 @@ __all__ = [  # noqa: RUF022 -- by what they are for
     # figures
     "harden", "hamming", "average_precision", "mean_average_precision", "share_a_label",
     # progress
-    "Event", "PlainLines", "RichBars", "Silent",
+    "Event", "PlainLines", "RichBars", "Silent", "tensorboard_in",
     # what goes wrong on purpose
     "CrossattackError", "UsageError", "ConfigError", "BudgetRefused",
 ]  # fmt: skip

@@ -42,7 +42,7 @@ class Event:
     total: int
     seconds: float
     note: str = ""
-    values: Mapping[str, float] = field(default_factory=dict)
+    values: Mapping[str, float | int] = field(default_factory=dict)
 
     @property
     def told(self) -> str:
@@ -58,7 +58,7 @@ Listener: TypeAlias = Callable[[Event], object]
 class Tick(Protocol):
     """How many more steps are done, and what there is to say about it: in words, and in numbers by name."""
 
-    def __call__(self, steps: int, note: str = "", /, **values: float) -> None: ...
+    def __call__(self, steps: int, note: str = "", /, **values: float | int) -> None: ...
 
 
 @runtime_checkable
@@ -92,7 +92,7 @@ class Told:
             for listener in self.listeners:
                 listener(event)
 
-        def tick(steps: int, note: str = "", /, **values: float) -> None:
+        def tick(steps: int, note: str = "", /, **values: float | int) -> None:
             nonlocal done
             done += steps
             tell(Kind.TICKED, note=note, values=values)
@@ -159,5 +159,5 @@ def _bars() -> Any:
     return Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True))
 
 
-def _number(value: float) -> str:
+def _number(value: float | int) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:.3f}"

@@ -21,7 +21,7 @@ Objective: TypeAlias = Callable[[Float[Tensor, "batch bits"], Int64[Tensor, " ba
 class Tick(Protocol):
     """What an epoch is told to: steps done, a word about them, and its losses and scores by name."""
 
-    def __call__(self, steps: int, note: str = "", /, **values: float) -> None: ...
+    def __call__(self, steps: int, note: str = "", /, **values: float | int) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
