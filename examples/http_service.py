@@ -44,7 +44,7 @@ def served(data: Sequence[str]) -> Iterator[str]:
 
 def attack(url: str, data: Sequence[str], asked: argparse.Namespace) -> None:
     """Noise and AACH on what answers at this address, and both bills."""
-    small = ["surrogate.image_tower=convnet", f"surrogate.epochs={asked.epochs}", "surrogate.least_steps=0", "attack.steps=10"]
+    small = ["surrogate.image_tower=convnet", f"surrogate.epochs={asked.epochs}", "surrogate.least_steps=0", "attack.eps=32/255"]
     flags = {"target.name": "http", "target.url": url, "target.authorised": asked.i_am_authorised or None}
     flags |= {"oracle.budget": asked.budget, "attacked": asked.attacked, "target.rate": asked.rate}
     config = crossattack.load_config(overrides=[*data, *small], flags=flags)

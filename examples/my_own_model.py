@@ -1,9 +1,9 @@
-"""Attack my own torch model: thirty lines from a model, pictures, texts and labels to figures.
+"""Attack my own torch model: from a model, pictures, texts and labels to figures.
 
     uv run python examples/my_own_model.py
 
-The model learns here, in a second, to find noisy patches of a colour by the colour's name; put your own model and data in the place of
-`Engine`, `data` and `learn`.
+The model learns here, in a second, to find noisy patches of a colour by the colour's name. Put your own model and data in the place of
+`Engine`, `data` and `learn`; the rest, about thirty lines with what the engine has to have, stays.
 """
 
 import sys
