@@ -72,12 +72,14 @@ __all__ = [  # noqa: RUF022 -- by what they are for
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    for home, names in HOMES.items():
-        if name in names.split():
-            found = globals()[name] = getattr(import_module(home), name)
-            return found
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:  # a type checker that saw it would take every misspelt name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        for home, names in HOMES.items():
+            if name in names.split():
+                found = globals()[name] = getattr(import_module(home), name)
+                return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

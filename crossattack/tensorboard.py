@@ -35,7 +35,7 @@ def tensorboard_in(folder: Path | str) -> Iterator[Listener]:
 
     path = Path(folder) / FOLDER
     try:
-        writer = SummaryWriter(str(path))  # type: ignore[no-untyped-call]
+        writer = SummaryWriter(str(path))
     except OSError as error:
         raise UsageError(f"tensorboard: a folder to write to wanted, {path} got ({error.strerror}); name another.") from error
 
@@ -47,9 +47,9 @@ def tensorboard_in(folder: Path | str) -> Iterator[Listener]:
         else:
             scalars = {f"seconds/{stage}": event.seconds} if event.kind is Kind.ENDED else {}
         for tag, value in scalars.items():
-            writer.add_scalar(tag, value, event.done)  # type: ignore[no-untyped-call]
+            writer.add_scalar(tag, value, event.done)
 
     try:
         yield listen
     finally:
-        writer.close()  # type: ignore[no-untyped-call]
+        writer.close()

@@ -92,7 +92,7 @@ assert Oracle.__module__ == "crossattack.oracle"
 
 def test_types_homes_and_all_tell_of_the_same_names_and_none_hides_a_module() -> None:
     source = Path(crossattack.__file__).read_text(encoding="utf-8")
-    (typed,) = [node for node in ast.parse(source).body if isinstance(node, ast.If)]
+    typed, _ = [node for node in ast.parse(source).body if isinstance(node, ast.If)]
     imports = {node.module: " ".join(alias.name for alias in node.names) for node in typed.body if isinstance(node, ast.ImportFrom)}
     assert imports == crossattack.HOMES
     assert sorted(" ".join(imports.values()).split()) == sorted(crossattack.__all__)
