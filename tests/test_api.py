@@ -6,7 +6,7 @@ import pkgutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
-from worlds import scenes, untrained_target
+from worlds import scenes
 
 import crossattack
 from crossattack.calls import _section
@@ -289,15 +289,3 @@ def test_an_attack_of_ones_own_is_a_name_on_the_command_line_too(tmp_path: Path,
         assert capfd.readouterr().err.startswith(f"error: attack: no attack is called '{name}'")
     with pytest.raises(crossattack.UsageError, match=r"^attack: one of the suite wanted, or a frozen dataclass with family, needs, fit"):
         _section(Engine(), ATTACKS)
-
-
-def test_the_oracle_of_the_docs_counts_what_is_asked(tmp_path: Path) -> None:
-    pairs, _ = scenes()
-    target = replace(untrained_target(pairs), digest="0123456789abcdef")
-    with crossattack.Ledger.open(tmp_path / "ledger.sqlite", target_digest=target.digest) as ledger:
-        oracle = crossattack.Oracle(ledger, crossattack.LocalEndpoint(target), budget=5)
-        codes = oracle.query_images(pairs.images[:4], phase="probe").codes
-        assert torch.equal(codes, crossattack.harden(encode(target, "images", pairs.images[:4])))
-        assert oracle.remaining == 1
-        with pytest.raises(crossattack.BudgetRefused, match="2 queries wanted, 1 of 5 left"):
-            oracle.query_images(pairs.images[4:6], phase="probe")
