@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -93,6 +93,7 @@ def run_command(
         bool, typer.Option("--i-am-authorised", help="You own the service at target.url, or its owner lets you test it.")
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that stopped, on the same bill.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Losses and progress as scalars, in the run's folder.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress; print nothing but the run's folder.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="results.json, alone, on stdout.")] = False,
 ) -> None:
@@ -118,7 +119,8 @@ def run_command(
         **{"attacked": attacked, "seed": seed, "device": device, "name": name},
         **{"target.authorised": authorised or None},
     }
-    run(Wish(path=config, overrides=set_ or [], flags=flags, runs=runs, resume=resume, quiet=quiet, as_json=as_json))
+    shown: dict[str, Any] = {"quiet": quiet, "as_json": as_json, "tensorboard": tensorboard}
+    run(Wish(path=config, overrides=set_ or [], flags=flags, runs=runs, resume=resume, **shown))
 
 
 app.command("sweep")(sweep_command)
@@ -176,7 +178,7 @@ def serve_command(
 
 @app.command("list")
 def list_command(
-    kind: Annotated[str, typer.Argument(help="attacks, targets, surrogates, datasets or metrics")],
+    kind: Annotated[str, typer.Argument(help="attacks, objectives, targets, surrogates, datasets or metrics")],
 ) -> None:
     """What there is to choose from, in a line each.
 

@@ -96,7 +96,7 @@ def asked_index(referee: Referee, database: Pairs, progress: Progress) -> Index:
             here = slice(start, start + BATCH)
             images.append(referee.query_images(database.images[here], phase="database").codes)
             texts.append(referee.query_texts(database.texts[here], phase="database").codes)
-            tick(2 * len(database.texts[here]), f"{referee.remaining} left")
+            tick(2 * len(database.texts[here]), queries_left=referee.remaining)
     keys: dict[Modality, list[bytes]] = {"images": fingerprint_images(database.images), "texts": fingerprint_texts(database.texts)}
     return Index(torch.cat(images), torch.cat(texts), keys)
 

@@ -15,6 +15,7 @@ from crossattack.config import RunConfig
 from crossattack.doors import Roles, open_doors
 from crossattack.evaluation import Goal, compare, judge
 from crossattack.evidence import Evidence, keep_codes
+from crossattack.given import NOTHING, Given
 from crossattack.goals import chosen_ids, chosen_items, is_targeted, wanted_pairs
 from crossattack.ledger import Ledger
 from crossattack.perturbing import kept, noise_like, perturb_all, untouched
@@ -24,13 +25,16 @@ from crossattack.streams import Streams
 from crossattack.targets import reads_texts
 
 
-def run(config: RunConfig, folder: Path, progress: Progress) -> dict[str, Any]:
-    """Attack the target as configured. Returns what results.json says, which lies in `folder` with all its evidence."""
+def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTHING) -> dict[str, Any]:
+    """Attack the target as configured. Returns what results.json says, which lies in `folder` with all its evidence.
+
+    given: a target and pairs that are at hand, in the place of what the configuration would load.
+    """
     clock, started, device, streams = Clock(), datetime.now(UTC), config.torch_device(), Streams(config.seed)
     with clock("data"):
-        pairs, split = config.data.plugin.load(progress)
+        pairs, split = given.data or config.data.plugin.load(progress)
     with clock("target"):
-        target = config.target.plugin.load(pairs.take(split.train), device=device, progress=progress)
+        target = given.target or config.target.plugin.load(pairs.take(split.train), device=device, progress=progress)
     read = pairs if reads_texts(target) else pairs.pictures()
     roles = Roles(*(read.take(own) for own in (split.query[: config.attacked], split.database, split.attacker, split.held_back)))
     query, own = roles.query, roles.own

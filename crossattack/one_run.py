@@ -3,17 +3,22 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from crossattack.config import RunConfig
 from crossattack.progress import Progress
 from crossattack.run_folder import Log, Logged, only_one, raise_caps
 
+if TYPE_CHECKING:
+    from crossattack.given import Given
 
-def carry_out(config: RunConfig, folder: Path, progress: Progress, *, resumed: bool, patience: float = 0.0) -> Mapping[str, Any]:
+
+def carry_out(
+    config: RunConfig, folder: Path, progress: Progress, *, resumed: bool, patience: float = 0.0, given: "Given | None" = None
+) -> Mapping[str, Any]:
     """Run the experiment in its folder and write the report; what was finished before is read back.
 
-    patience: seconds to wait for whoever else works in the folder.
+    patience: seconds to wait for whoever else works in the folder. given: objects in the place of what the configuration names.
     """
     from crossattack import experiment  # only now: with it comes torch
     from crossattack.report.page import write_page
@@ -23,7 +28,8 @@ def carry_out(config: RunConfig, folder: Path, progress: Progress, *, resumed: b
         with only_one(folder, patience):
             raise_caps(config, folder, log)
             log.write("started", name=config.name, resumed=resumed)
-            results: dict[str, Any] = experiment.run(config, folder, Logged(progress, log))
+            more = (given,) if given else ()
+            results: dict[str, Any] = experiment.run(config, folder, Logged(progress, log), *more)
     except KeyboardInterrupt:
         log.write("interrupted")
         raise

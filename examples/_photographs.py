@@ -98,4 +98,4 @@ def _train(network: nn.Sequential, train: Photos, epochs: int, seed: int, progre
                 optimiser.step()
                 pace.step()
                 total += loss.item() / batches
-            tick(1, f"loss {total:.3f}")
+            tick(1, loss=total)

@@ -4,7 +4,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -15,6 +15,13 @@ from surrogates.network import HashingNetwork
 
 Trained = TypeVar("Trained", HashingNetwork, FeatureNetwork)
 Objective: TypeAlias = Callable[[Float[Tensor, "batch bits"], Int64[Tensor, " batch"]], Float[Tensor, ""]]
+
+
+@runtime_checkable
+class Tick(Protocol):
+    """What an epoch is told to: steps done, a word about them, and its losses and scores by name."""
+
+    def __call__(self, steps: int, note: str = "", /, **values: float | int) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +48,7 @@ def train(
     schedule: Schedule,
     generator: torch.Generator,
     *,
-    tick: Callable[[int, str], None],
+    tick: Tick,
     score: Callable[[], float] | None = None,
 ) -> Trained:
     """Train in place and return the network in evaluation mode, at the epoch of the best `score` where one is given.
@@ -71,13 +78,12 @@ def train(
             pace.step()
             total += loss.item()
         network.eval()
-        note = f"loss {total / per_epoch:.3f}"
+        values = {"loss": total / per_epoch}
         if score is not None:
-            reached = score()
-            note += f", validation {reached:.3f}"
-            if reached > best_score:
-                best, best_score = copy.deepcopy(network.state_dict()), reached
-        tick(1, f"epoch {epoch + 1}: {note}")
+            values["validation"] = score()
+            if values["validation"] > best_score:
+                best, best_score = copy.deepcopy(network.state_dict()), values["validation"]
+        tick(1, f"epoch {epoch + 1}", **values)
     if best is not None:
         network.load_state_dict(best)
     return network.eval()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from crossattack.cli import main
 from crossattack.config import RunConfig
 from crossattack.errors import BudgetRefused
 from crossattack.progress import Progress
+from crossattack.report.catalogue import FOLDERS
 
 USUAL = "dcmh-aach-pictograms-32bits-seed0"
 SMALL = [
@@ -111,7 +113,7 @@ def test_help_shows_examples_without_importing_torch() -> None:
     program = "import sys; from crossattack.cli import main; code = main(); assert 'torch' not in sys.modules; sys.exit(code)"
     ended = subprocess.run([sys.executable, "-c", program, "run", "--help"], capture_output=True, text=True)
     assert ended.returncode == 0
-    flags = "target attack data root config set bits budget per-item eps steps attacked seed device name runs resume quiet json"
+    flags = "target attack data root config set bits budget per-item eps steps attacked seed device name runs resume tensorboard quiet json"
     for part in ("Examples:\n    crossattack run\n", "Exit codes: 0 done", *(f"--{flag} " for flag in flags.split())):
         assert part in ended.stdout
 
@@ -217,9 +219,13 @@ def test_our_own_bugs_leave_a_traceback_and_a_line_in_the_log(monkeypatch: pytes
 
 
 def test_what_there_is_to_choose_is_listed(capfd: pytest.CaptureFixture[str]) -> None:
-    for kind, name in (("attacks", "aach"), ("targets", "dcmh"), ("surrogates", "convnet"), ("datasets", "scenes"), ("metrics", "ranking")):
+    known = {"attacks": "aach", "objectives": "own", "targets": "dcmh", "surrogates": "convnet", "datasets": "scenes", "metrics": "ranking"}
+    assert set(known) == set(FOLDERS)
+    for kind, name in known.items():
         assert main(["list", kind]) == 0
-        assert any(line.startswith(f"{name} ") for line in capfd.readouterr().out.splitlines())
+        lines = capfd.readouterr().out.splitlines()
+        assert any(line.startswith(f"{name} ") for line in lines)
+        assert all(re.fullmatch(r"\w+ +[A-Z0-9].{18,}[.:]", line) for line in lines), "a name, and a sentence from its docstring"
     assert main(["list", "attakcs"]) == 2
     assert "did you mean 'attacks'?" in capfd.readouterr().err
 

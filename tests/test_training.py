@@ -82,7 +82,7 @@ def learned(
 
     scored = None if score is None else lambda: score(network)
     generator = torch.Generator().manual_seed(seed)
-    return train(network, pictures, objective, schedule, generator, tick=lambda steps, note: None, score=scored)
+    return train(network, pictures, objective, schedule, generator, tick=lambda steps, note="", /, **values: None, score=scored)
 
 
 def test_a_toy_problem_is_learned() -> None:
@@ -138,9 +138,9 @@ def test_without_a_score_the_last_epoch_is_given_back() -> None:
         lambda outputs, batch: quantisation(outputs, codes[batch]),
         Schedule(epochs=3, batch=16),
         torch.Generator(),
-        tick=lambda steps, note: notes.append(f"{steps} {note.split(':')[0]}"),
+        tick=lambda steps, note="", /, **values: notes.append(f"{steps} {note} {sorted(values)}"),
     )
-    assert notes == ["1 epoch 1", "1 epoch 2", "1 epoch 3"]
+    assert notes == ["1 epoch 1 ['loss']", "1 epoch 2 ['loss']", "1 epoch 3 ['loss']"]
     assert to_bytes(network) != before
 
 

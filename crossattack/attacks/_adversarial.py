@@ -68,8 +68,8 @@ class Duel:
         self.draws, self.watch = context.streams.torch("generator", "batches"), Watch()
         self.training, self.device = training, context.device
 
-    def step(self, images: UInt8[Tensor, "items 3 height width"], aim: Aim) -> str:
-        """One batch: first the discriminator, then the generator. What there is to say of it."""
+    def step(self, images: UInt8[Tensor, "items 3 height width"], aim: Aim) -> dict[str, float]:
+        """One batch: first the discriminator, then the generator. Its losses by name."""
         batch = torch.randperm(len(images), generator=self.draws)[: self.training.batch]
         clean = as_floats(images[batch].to(self.device))
         made = forged(self.generator, clean, self.training.eps, self.training.perception)
@@ -88,7 +88,8 @@ class Duel:
         losses = float(judged.detach()), float(left.detach())
         if self.watch.losses(*losses):
             self.look(images)
-        return f"D {losses[0]:.3f}, G {losses[1]:.3f}: aim {float(aimed.detach()):.3f}, length {float(moved.detach()):.2f}"
+        told = {"aim": float(aimed.detach()), "length": float(moved.detach())}
+        return {"discriminator": losses[0], "generator": losses[1], **told}
 
     def look(self, images: UInt8[Tensor, "items 3 height width"]) -> None:
         """Refuse to go on where what the generator makes of the first pictures has collapsed."""
@@ -131,7 +132,7 @@ def trained(
     with context.progress.stage("training the generator", training.steps) as tick:
         tick(duel.watch.step, "read back" if duel.watch.step else "")
         while duel.watch.step < training.steps:
-            tick(1, duel.step(images, aim))
+            tick(1, **duel.step(images, aim))
             if duel.watch.step % KEPT_EVERY == 0:
                 duel.save(path)
     duel.look(images)

@@ -138,7 +138,7 @@ class AttackContext:
             for start in range(0, len(order), BATCH):
                 here = list(range(start, min(start + BATCH, len(order))))
                 asked += self._asked(images, texts, here)
-                tick(2 * len(here), f"{self.oracle.remaining} left")
+                tick(2 * len(here), queries_left=self.oracle.remaining)
         positions = [position for few, _, _ in asked for position in few]
         images, texts = images[positions], [texts[i] for i in positions]
         of_images, of_texts = [answer for _, answer, _ in asked], [answer for _, _, answer in asked]
@@ -157,7 +157,7 @@ class AttackContext:
         with self.progress.stage("querying the target", len(order)) as tick:
             for start in range(0, len(order), BATCH):
                 found.append(self.oracle.query_images(images[start : start + BATCH], phase="mining").features)
-                tick(len(found[-1]), f"{self.oracle.remaining} left")
+                tick(len(found[-1]), queries_left=self.oracle.remaining)
         return FeatureAnswers(images, torch.cat(found))
 
     def _asked(self, images: Tensor, texts: list[Text], here: list[int]) -> list[tuple[list[int], Answer, Answer]]:

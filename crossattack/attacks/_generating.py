@@ -100,4 +100,4 @@ def _train(
                 (reached + seeming).backward()
                 makers.step()
                 step, left = step + 1, left + float(reached.detach())
-            tick(1, f"epoch {epoch + 1}: aim {left / per_epoch:.3f}")
+            tick(1, f"epoch {epoch + 1}", aim=left / per_epoch)

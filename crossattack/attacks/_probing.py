@@ -140,7 +140,7 @@ def probe_all(context: AttackContext, pictures: Pictures, terms: Terms, stream: 
                 before = len(found)
                 for row, answer in zip(rows, answers, strict=True):
                     go_on(row, answer)
-                tick(len(found) - before, f"{context.oracle.remaining} queries left")
+                tick(len(found) - before, queries_left=context.oracle.remaining)
     return [found[row] for row in running]
 
 

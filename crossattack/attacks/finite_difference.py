@@ -66,7 +66,7 @@ class FiniteDifference:
                     table, whole = self._table(context, item, picture, allowed)
                     found.append(stepped(picture[None], table, eps=self.eps, norm=self.norm))
                     status.append(Status.UNVERIFIED if whole else Status.EXHAUSTED)
-                    tick(1, f"{context.oracle.remaining} queries left")
+                    tick(1, queries_left=context.oracle.remaining)
             return Perturbed(Pictures(items.ids, torch.cat(found)), tuple(status))
 
         return perturb

@@ -54,7 +54,7 @@ def chosen(value: object, registry: Registry, default: str, leader: Section | No
     """The section that a name or a table describes. `Problems` lists everything that is wrong with it."""
     table = as_table(value)
     name = str(table.pop("name", default))
-    if name not in registry.names():
+    if not registry.knows(name):
         raise Problems([("", str(UnknownName(registry.kind, name, registry.names())))])
 
     def load() -> Any:

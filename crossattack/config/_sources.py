@@ -91,7 +91,7 @@ def merge(tree: dict[str, Any], changes: Iterable[tuple[str, Any]], plugins: Map
 def _renamed(table: Mapping[str, Any], name: str, registry: Registry, default: str) -> dict[str, Any]:
     """What stays of a section when another plugin is chosen for it: what both know."""
     old, rest = str(table.get("name", default)), {key: value for key, value in table.items() if key != "name"}
-    if not rest or old == name or not {old, name} <= set(registry.names()):
+    if not rest or old == name or not (registry.knows(old) and registry.knows(name)):
         return rest
     return moved(rest, known_fields(registry.load(old)), known_fields(registry.load(name)))
 

@@ -32,4 +32,4 @@ def as_usual(tree: Mapping[str, Any]) -> dict[str, Any]:
 def _chosen(section: object, registry: Registry) -> Any:
     """The plugin's class that a section names; None where it names none that exists."""
     name = section if isinstance(section, str) else section.get("name") if isinstance(section, Mapping) else getattr(section, "name", None)
-    return registry.load(str(name)) if name in registry.names() else None
+    return registry.load(str(name)) if registry.knows(str(name)) else None

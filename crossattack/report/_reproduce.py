@@ -8,6 +8,7 @@ from typing import Any
 from crossattack.config import load_config
 from crossattack.config._flat import flat
 from crossattack.errors import CrossattackError
+from crossattack.registry import GIVEN
 
 FLAGS = {"target.name": "--target", "attack.name": "--attack", "data.name": "--data"}
 ROUNDS = 3  # a plugin inside a plugin shows its own settings once it is chosen
@@ -15,6 +16,8 @@ ROUNDS = 3  # a plugin inside a plugin shows its own settings once it is chosen
 
 def command(config: Mapping[str, Any]) -> str:
     """A command that resolves to exactly this configuration, but for the run's name; one that names its file where there is none."""
+    if GIVEN in (config.get("target", {}).get("name"), config.get("data", {}).get("name")):
+        return "crossattack.evaluate(...)  # in Python, with the objects that config.yaml tells of"
     wanted = flat({key: value for key, value in config.items() if key != "name"})
     given = {key: wanted[key] for key in FLAGS if key in wanted}
     try:

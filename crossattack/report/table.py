@@ -13,8 +13,8 @@ from rich.text import Text
 from crossattack.report._rows import directions, fact_rows, score_rows
 
 
-def print_table(results: Mapping[str, Any], folder: Path, terminal: bool | None = None) -> None:
-    """Print the table, the facts beside it and the run's path. terminal: whether to draw for one; None looks at stdout."""
+def print_table(results: Mapping[str, Any], folder: Path | None = None, terminal: bool | None = None) -> None:
+    """Print the table, the facts beside it and the run's path, if it has one. terminal: whether to draw for one; None looks at stdout."""
     terminal = sys.stdout.isatty() if terminal is None else terminal
     console = Console(file=sys.stdout, force_terminal=terminal, highlight=False, markup=False, width=None if terminal else 400)
     table = Table(box=SIMPLE_HEAD if terminal else None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
@@ -27,4 +27,5 @@ def print_table(results: Mapping[str, Any], folder: Path, terminal: bool | None 
     console.print(table)
     for label, fact in fact_rows(results):
         console.print(Text(f"{label}: {fact}", style="red" if label == "check failed" else ""), soft_wrap=True)
-    console.print(Text(f"run: {folder}"), soft_wrap=True)
+    if folder is not None:
+        console.print(Text(f"run: {folder}"), soft_wrap=True)
