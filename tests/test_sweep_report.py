@@ -18,12 +18,12 @@ from crossattack.cli import main
 from crossattack.errors import UsageError
 from crossattack.metrics.statistics import student_interval
 from crossattack.progress import Silent
-from crossattack.report.sweep.curves import area, laid_out, lines_of, references, scale_of, trapezoids
+from crossattack.report.sweep.curves import Line, Point, area, laid_out, lines_of, references, scale_of, ticks, trapezoids
 from crossattack.report.sweep.drawing import charts, spread
 from crossattack.report.sweep.figure import draw, write_figures
 from crossattack.report.sweep.layout import Layout, label, layout_of, number_of, told
 from crossattack.report.sweep.matrix import gap, matrices_of
-from crossattack.report.sweep.merging import groups_of
+from crossattack.report.sweep.merging import Group, groups_of
 from crossattack.report.sweep.page import command, sweep_page
 from crossattack.report.sweep.tables import tables
 from crossattack.report.sweep.words import standing, told_gap
@@ -278,3 +278,9 @@ def test_the_command_reports_on_a_sweep_by_folder_by_name_and_from_its_kept_file
         lines = [each for each in capfd.readouterr().err.splitlines() if each.startswith("error")]
         assert len(lines) == 1
         assert lines[0].startswith(line)
+
+
+def test_a_budget_far_from_used_up_is_marked_by_what_was_spent() -> None:
+    group = Group({}, (), 0, {})
+    points = (Point(99.0, 100.0, "100", group), Point(3328.0, 5000.0, "5,000", group))
+    assert ticks([Line("aach", points)]) == [(99.0, "100"), (3328.0, "3,328")]

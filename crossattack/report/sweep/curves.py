@@ -123,9 +123,10 @@ def trapezoids(axis: Sequence[float], heights: Sequence[float]) -> float:
 
 
 def ticks(lines: Sequence[Line]) -> list[tuple[float, str]]:
-    """Marks of the axis: the grid's own values, at the mean of where lines stand for them."""
-    every = dict[str, list[float]]()
+    """Marks of the axis, at the mean of where lines stand for them: values of the grid, or what was spent of a budget not used up."""
+    every = dict[tuple[float, str], list[float]]()
     for line in lines:
         for point in line.points:
-            every.setdefault(point.tick, []).append(point.x)
-    return sorted((sum(places) / len(places), tick) for tick, places in every.items())
+            every.setdefault((point.asked, point.tick), []).append(point.x)
+    places = [(sum(at) / len(at), asked, tick) for (asked, tick), at in every.items()]
+    return sorted((x, tick if abs(x - asked) <= 0.05 * abs(asked) else f"{x:,.0f}") for x, asked, tick in places)
