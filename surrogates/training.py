@@ -4,7 +4,7 @@ import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64, UInt8
@@ -15,6 +15,15 @@ from surrogates.network import HashingNetwork
 
 Trained = TypeVar("Trained", HashingNetwork, FeatureNetwork)
 Objective: TypeAlias = Callable[[Float[Tensor, "batch bits"], Int64[Tensor, " batch"]], Float[Tensor, ""]]
+
+
+@runtime_checkable
+class Pictures(Protocol):
+    """uint8 pictures to learn from, (items, 3, height, width): a tensor, or what is indexed like one and lies elsewhere."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, positions: Tensor, /) -> Tensor: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +45,7 @@ class Schedule:
 
 def train(
     network: Trained,
-    images: UInt8[Tensor, "items 3 height width"],
+    images: Pictures,
     objective: Objective,
     schedule: Schedule,
     generator: torch.Generator,

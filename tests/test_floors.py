@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors codes __init__",
-    "streams progress cache sqlite machine",
+    "streams progress cache sqlite machine stored",
     "registry metrics fingerprint",
     "ledger datasets",
     "endpoint checks",
