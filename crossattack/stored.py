@@ -1,9 +1,9 @@
 """Pictures that lie in files and are read when they are asked for: a set larger than memory, indexed like a tensor.
 
-    images = StoredImages(shelf)            # nothing is read
-    images.shape, len(images)               # (20015, 3, 224, 224), 20015
-    images[128:256]                         # a tensor, read now
-    images.take(positions)                  # others of the same pictures; still nothing is read
+images = StoredImages(shelf)            # nothing is read
+images.shape, len(images)               # (20015, 3, 224, 224), 20015
+images[128:256]                         # a tensor, read now
+images.take(positions)                  # others of the same pictures; still nothing is read
 """
 
 from collections.abc import Iterator, Sequence

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from field_files import SIDE, SMALL, own_folder, raw, world
 from PIL import Image
 
 
@@ -78,7 +79,10 @@ def settings_of(name: str, root: Path) -> dict[str, Any]:
         "market1501": {"height": 32, "width": 16, "attacker": 12, "held_back": 4},
         "faces": {"height": 28, "width": 24},
         "oxford_paris": {"height": 24, "width": 24, "attacker": 8, "held_back": 3},
+        "mirflickr": {"pixels": SIDE, **SMALL},
+        "folder": {"height": SIDE, "width": SIDE},
     }
     written = {"market1501": market, "faces": faces, "oxford_paris": revisited}
+    written |= {"mirflickr": lambda folder: raw(folder, world()), "folder": lambda folder: own_folder(folder, world())}
     found = written[name](root / name) if name in written else None
     return {**small.get(name, {}), **({"root": str(found)} if found else {})}

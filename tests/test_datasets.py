@@ -65,7 +65,7 @@ def test_every_text_says_something(loaded: Loaded) -> None:
 
 def test_every_picture_shows_something(loaded: Loaded) -> None:
     pairs, _ = loaded
-    shades = pairs.images.flatten(1).float().std(1)
+    shades = pairs.pixels().flatten(1).float().std(1)
     assert shades.min() > 1, f"item {int(shades.argmin())} is blank"
 
 
@@ -90,7 +90,7 @@ def test_a_group_is_one_thing(loaded: Loaded) -> None:
     if pairs.texts:
         for group, labels in zip(pairs.groups.tolist(), pairs.labels.tolist(), strict=True):
             assert first.setdefault(group, labels) == labels
-        assert len(first) < len(pairs) / 2, "several items a group wanted"
+        assert len(first) < len(pairs) or first.keys() == set(range(len(pairs))), "several items a group wanted, or one each"
     else:
         for group, labels in zip(pairs.groups.tolist(), pairs.labels, strict=True):
             for label in torch.nonzero(labels).flatten().tolist():

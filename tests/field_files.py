@@ -1,0 +1,206 @@
+"""A few dozen pictures with tags and labels, written in every layout in which the field hands its sets around."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import scipy.io
+from numpy import ndarray
+from PIL import Image
+
+PAIRS, SIDE, LABELS, WORDS = 48, 24, 7, 12
+LABEL_NAMES = ("animals", "clouds", "flower", "night", "people", "sea", "sky")  # in alphabetical order, as loaders sort them
+VOCABULARY = ("explore", "sky", "nikon", "2007", "blue", "canon", "water", "red", "beach", "portrait", "sunset", "cat")
+SMALL: Mapping[str, Any] = {"query": 8, "train": 12, "attacker": 8, "held_back": 4}
+
+
+@dataclass(frozen=True)
+class World:
+    """What every layout holds: pictures (items, 3, SIDE, SIDE), 0/1 tags and labels, and the pictures as JPEG files."""
+
+    images: ndarray
+    tags: ndarray
+    labels: ndarray
+    files: tuple[bytes, ...]
+
+    def words(self, item: int) -> tuple[str, ...]:
+        """An item's tags in the order of the vocabulary."""
+        return tuple(np.array(VOCABULARY)[self.tags[item] > 0].tolist())
+
+
+@cache
+def world(pairs: int = PAIRS, height: int = SIDE, width: int = SIDE) -> World:
+    """Label i % 7, a second one for every third item; pictures get brighter from top to bottom and redder from left to right."""
+    rng = np.random.default_rng(7)
+    labels, tags = np.zeros((pairs, LABELS), np.uint8), np.zeros((pairs, WORDS), np.uint8)
+    labels[np.arange(pairs), np.arange(pairs) % LABELS] = 1
+    labels[np.arange(0, pairs, 3), (np.arange(0, pairs, 3) // LABELS) % LABELS] = 1
+    for item in range(pairs):
+        tags[item, rng.permutation(WORDS)[: 1 + item % 4]] = 1
+    files = tuple(jpeg(rng, height, width) for _ in range(pairs))
+    images = np.stack([np.asarray(Image.open(io.BytesIO(file))).transpose(2, 0, 1) for file in files])
+    return World(images, tags, labels, files)
+
+
+def jpeg(rng: np.random.Generator, height: int, width: int) -> bytes:
+    """A photograph's stand-in."""
+    down, across = np.meshgrid(np.arange(height) / height, np.arange(width) / width, indexing="ij")
+    red, other = np.stack([80 * down + 150 * across, 80 * down]), rng.integers(20, 90, (3, 1, 1))
+    pixels = np.stack([red[0], red[1], red[1]]) + other + rng.normal(0, 8, (3, height, width))
+    file = io.BytesIO()
+    Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8).transpose(1, 2, 0)).save(file, "JPEG", quality=95)
+    return file.getvalue()
+
+
+def hdf5(path: Path, arrays: Mapping[str, ndarray], *, matlab: bool = False, **packing: Any) -> Path:
+    """An HDF5 file; with `matlab`, behind MATLAB's own 512 bytes and as its axes come out there: in reverse."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w", userblock_size=512 if matlab else 0) as file:
+        for name, array in arrays.items():
+            file.create_dataset(name, data=array.transpose() if matlab else array, **packing)
+    if matlab:
+        with open(path, "r+b") as file:
+            file.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
+    return path
+
+
+def mat5(path: Path, arrays: Mapping[str, Any], *, packed: bool = True) -> Path:
+    """A MATLAB 5 file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scipy.io.savemat(path, dict(arrays), do_compression=packed)
+    return path
+
+
+def named(root: Path) -> Path:
+    """The vocabulary, under the name that MITH gives it."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "TagList.txt").write_text("\n".join(VOCABULARY))
+    return root
+
+
+def photographs(root: Path, held: World) -> list[str]:
+    """Pictures as files; the paths that they had on somebody else's machine."""
+    for item, file in enumerate(held.files):
+        path = root / "mirflickr" / f"im{item + 1}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file)
+    return [f"/home/somebody/mirflickr25k/mirflickr/im{item + 1}.jpg" for item in range(len(held.files))]
+
+
+def cells(texts: list[str]) -> ndarray:
+    """MATLAB's column of strings."""
+    column = np.empty((len(texts), 1), object)
+    column[:, 0] = texts
+    return column
+
+
+def layout_a(root: Path, held: World) -> Path:
+    """MATLAB's height x width x 3 x N, N x words, N x labels."""
+    arrays = {"images": held.images.transpose(2, 3, 1, 0), "YAll": held.tags, "LAll": held.labels}
+    hdf5(named(root) / "FLICKR-25K.mat", arrays, matlab=True, compression="gzip", chunks=True)
+    return root
+
+
+def layout_b(root: Path, held: World) -> Path:
+    arrays = {"images": held.images.transpose(0, 1, 3, 2), "YAll": held.tags.astype(float), "LAll": held.labels.astype(float)}
+    hdf5(named(root) / "FLICKR-25K.mat", arrays)
+    return root
+
+
+def layout_c(root: Path, held: World) -> Path:
+    """Features; the pixels of layout D beside them."""
+    features = np.random.default_rng(0).random((len(held.images), 32), np.float32)
+    mat5(named(root) / "FLICKR-25K.mat", {"images": features, "YAll": held.tags, "LAll": held.labels})
+    hdf5(root / "mirflickr25k-iall.mat", {"IAll": held.images.transpose(2, 3, 1, 0)}, matlab=True)
+    return root
+
+
+def layout_d(root: Path, held: World) -> Path:
+    hdf5(named(root) / "mirflickr25k-iall.mat", {"IAll": held.images.transpose(2, 3, 1, 0)}, matlab=True)
+    mat5(root / "mirflickr25k-yall.mat", {"YAll": held.tags.astype(float)})
+    mat5(root / "mirflickr25k-lall.mat", {"LAll": held.labels}, packed=False)
+    return root
+
+
+def layout_e(root: Path, held: World) -> Path:
+    """As Python wrote it: height, width, channel, N."""
+    hdf5(named(root) / "FLICKR-25K.mat", {"IAll": held.images.transpose(2, 3, 1, 0), "TAll": held.tags.T, "LAll": held.labels.T})
+    return root
+
+
+def layout_f(root: Path, held: World) -> Path:
+    mat5(named(root) / "imgList.mat", {"FAll": cells([Path(path).name for path in photographs(root, held)])})
+    mat5(root / "tagList.mat", {"YAll": held.tags})
+    mat5(root / "labelList.mat", {"LAll": held.labels})
+    return root
+
+
+def layout_h(root: Path, held: World) -> Path:
+    """A padded array of characters for the paths, cells for the captions."""
+    mat5(named(root) / "index.mat", {"index": np.array(photographs(root, held))})
+    mat5(root / "caption.mat", {"caption": cells([" ".join(held.words(item)) for item in range(len(held.images))])})
+    mat5(root / "label.mat", {"category": held.labels.astype(np.int64)})
+    return root
+
+
+def layout_i(root: Path, held: World) -> Path:
+    mat5(named(root) / "index.mat", {"index": np.array(photographs(root, held))})
+    mat5(root / "caption.mat", {"caption": np.array([" ".join(held.words(item)) for item in range(len(held.images))])})
+    mat5(root / "label.mat", {"label": held.labels.astype(float)})
+    mat5(root / "caption_one_hot.mat", {"one_hot": held.tags})
+    return root
+
+
+def raw(root: Path, held: World) -> Path:
+    """The authors' folder, with one picture that has no label and one that has no common tag."""
+    extra = [jpeg(np.random.default_rng(99), SIDE, SIDE)] * 2
+    photographs(root, World(held.images, held.tags, held.labels, (*held.files, *extra)))
+    tags = [held.words(item) for item in range(len(held.files))] + [VOCABULARY[:1], ("neverseen",)]
+    labels = np.vstack([held.labels, np.zeros((1, LABELS), np.uint8), np.eye(LABELS, dtype=np.uint8)[:1]])
+    (root / "mirflickr/doc").mkdir()
+    (root / "mirflickr/doc/common_tags.txt").write_text("".join(f"{word} {100 - place}\n" for place, word in enumerate(VOCABULARY)))
+    (root / "mirflickr/meta/tags").mkdir(parents=True)
+    (root / "mirflickr/meta/tags_raw").mkdir()
+    for item, words in enumerate(tags):
+        (root / f"mirflickr/meta/tags/tags{item + 1}.txt").write_text("".join(f"{word}\r\n" for word in words))
+        (root / f"mirflickr/meta/tags_raw/tags{item + 1}.txt").write_text("Tags As Typed")
+    folder = root / "mirflickr25k_annotations_v080"
+    folder.mkdir()
+    (folder / "README.txt").write_text("not a label")
+    for column, name in enumerate(LABEL_NAMES):
+        (folder / f"{name}.txt").write_text("".join(f"{item + 1}\n" for item in np.flatnonzero(labels[:, column])))
+    (folder / "sky_r1.txt").write_text("1\n")
+    return root
+
+
+LAYOUTS = {
+    "raw": raw, "A": layout_a, "B": layout_b, "C": layout_c, "D": layout_d, "E": layout_e, "F": layout_f, "H": layout_h, "I": layout_i,
+}  # fmt: skip
+
+
+def own_folder(root: Path, held: World, *, lines: bool = False) -> Path:
+    """Pictures with two texts each, in a CSV or a JSONL."""
+    rows = []
+    for item, file in enumerate(held.files):
+        path = root / f"pictures/{item % 3}/photo {item}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file)
+        labels = ";".join(np.array(LABEL_NAMES)[held.labels[item] > 0])
+        name = path.relative_to(root).as_posix()
+        rows += [(name, f"a photo, with {held.words(item)[0]}", labels), (name, f"number {item} says “{held.words(item)[-1]}”", labels)]
+    if lines:
+        text = "\n".join(json.dumps({"image": image, "text": text, "labels": labels.split(";")}) for image, text, labels in rows)
+    else:
+        file = io.StringIO()
+        writer = csv.writer(file)
+        writer.writerows([("image", "text", "labels"), *rows])
+        text = "\ufeff" + file.getvalue()
+    (root / f"table.{'jsonl' if lines else 'csv'}").write_text(text, encoding="utf-8", newline="")
+    return root
