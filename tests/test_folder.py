@@ -106,8 +106,8 @@ def test_own_pictures_are_attacked_from_start_to_end(
 ) -> None:
     """Pictures that lie in files go the whole way, and results.json says which split it was."""
     monkeypatch.chdir(tmp_path)
-    root = own_folder(tmp_path / "mine", world(120, 32, 32))
-    settings = ["data.height=32", "data.width=32", "target.image_tower=convnet", "target.epochs=1", "surrogate.image_tower=convnet"]
+    root = own_folder(tmp_path / "mine", world(90, 16, 16))
+    settings = ["data.height=16", "data.width=16", "target.image_tower=convnet", "target.epochs=1", "surrogate.image_tower=convnet"]
     settings += ["surrogate.epochs=1", "evaluation.resamples=10", "data.attacker=60", "data.train=80"]
     flags = [
         "--data",
@@ -127,6 +127,6 @@ def test_own_pictures_are_attacked_from_start_to_end(
     ]
     assert main(["run", *flags, *(part for one in settings for part in ("--set", one))]) == 0
     results = json.loads(capfd.readouterr().out)
-    _, split = Folder(root=str(root), height=32, width=32, attacker=60, train=80).load(Silent())
+    _, split = Folder(root=str(root), height=16, width=16, attacker=60, train=80).load(Silent())
     assert results["dataset"]["split_digest"] == split.digest()
     assert results["directions"]["image_to_text"]["attacked_items"] == 5

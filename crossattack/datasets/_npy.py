@@ -2,8 +2,9 @@
 
 import zipfile
 from functools import partial
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -40,7 +41,7 @@ def variable(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
     return Variable(name, shape, dtype, path, "numpy", opened)
 
 
-def declared(file: IO[bytes], size: int, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+def declared(file: BufferedIOBase, size: int, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
     """Shape and type, which have to fit the bytes that follow."""
     version = npy.read_magic(file)
     shape, _, dtype = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
