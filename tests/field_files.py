@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -203,4 +204,77 @@ def own_folder(root: Path, held: World, *, lines: bool = False) -> Path:
         writer.writerows([("image", "text", "labels"), *rows])
         text = "\ufeff" + file.getvalue()
     (root / f"table.{'jsonl' if lines else 'csv'}").write_text(text, encoding="utf-8", newline="")
+    return root
+
+
+def nuswide(root: Path, held: World) -> Path:
+    """Lists, truth and tags; 8 concepts of which `dust` is none of the 21, with one picture that has it alone."""
+    concepts = ("animal", "beach", "clouds", "flowers", "grass", "lake", "water", "dust")
+    labels = np.vstack([np.pad(held.labels, ((0, 0), (0, 1))), np.eye(8, dtype=np.uint8)[-1:]])
+    order = [3, 0, 7, 5, 1, 2, 6, 4]  # the concepts' files lie in any order
+    paths = [f"actor\\{item % 4:04d}_{1000 + item}.jpg" for item in range(len(labels))]
+    (root / "ImageList").mkdir(parents=True)
+    (root / "ImageList/Imagelist.txt").write_text("\n".join(paths))
+    (root / "Groundtruth/AllLabels").mkdir(parents=True)
+    for column in order:
+        (root / f"Groundtruth/AllLabels/Labels_{concepts[column]}.txt").write_text("".join(f"{mark}\n" for mark in labels[:, column]))
+    (root / "NUS_WID_Tags").mkdir()
+    (root / "NUS_WID_Tags/TagList1k.txt").write_text("\n".join(VOCABULARY))
+    tags = [" ".join((*held.words(item), "neverseen")) for item in range(len(held.images))] + [""]
+    (root / "NUS_WID_Tags/All_Tags.txt").write_text("\n".join(f"{1000 + item} {words}" for item, words in enumerate(tags)))
+    for path, file in zip(paths, held.files, strict=False):
+        (root / "Flickr" / path.replace("\\", "/")).parent.mkdir(parents=True, exist_ok=True)
+        (root / "Flickr" / path.replace("\\", "/")).write_bytes(file)
+    return root
+
+
+def coco(root: Path, held: World, year: int = 2017) -> Path:
+    """Two blocks, sparse category numbers, five captions a picture; the last picture has no category."""
+    numbers = [3, 10, 18, 44, 62, 70, 90]
+    (root / "annotations").mkdir(parents=True)
+    for block, items in (("train", range(30)), ("val", range(30, len(held.files)))):
+        images, instances, captions = [], [], []
+        for item in reversed(items):
+            name = f"COCO_{block}{year}_{item + 500:012d}.jpg"
+            (root / f"{block}{year}").mkdir(exist_ok=True)
+            (root / f"{block}{year}" / name).write_bytes(held.files[item])
+            images.append({"id": item + 500, "file_name": name, "license": 1})
+            captions += [{"image_id": item + 500, "id": 10 * item + turn, "caption": f"caption {turn}\n of {item}"} for turn in range(5)]
+            found = np.flatnonzero(held.labels[item]) if item < len(held.files) - 1 else []
+            outline = {"segmentation": [[0.5, 1.5]], "bbox": [0, 0, 1, 1]}
+            instances += [{"image_id": item + 500, "category_id": numbers[label], **outline} for label in found]
+        categories = [{"id": number, "name": name} for number, name in zip(numbers, LABEL_NAMES, strict=True)]
+        for kind, annotations in (("instances", instances), ("captions", captions)):
+            whole = {"info": {}, "images": images, "annotations": annotations, "categories": categories}
+            (root / f"annotations/{kind}_{block}{year}.json").write_text(json.dumps(whole))
+    return root
+
+
+def wikipedia(root: Path, held: World) -> Path:
+    """Two lists, a text and a picture an article; subject i % 10."""
+    for item, file in enumerate(held.files):
+        path = root / f"images/subject{item % 10}/{item:032x}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(file)
+        (root / "texts").mkdir(exist_ok=True)
+        text = f"<document><name>x</name><text>Article {item} &amp; its <b>words</b>\n on {held.words(item)[0]}</text></document>"
+        (root / f"texts/{item:08x}-1.xml").write_text(text)
+    rows = [f"{item:08x}-1\t{item:032x}\t{item % 10 + 1}" for item in range(len(held.files))]
+    (root / "trainset_txt_img_cat.list").write_text("\n".join(rows[:-10]))
+    (root / "testset_txt_img_cat.list").write_text("\n".join(rows[-10:]) + "\n")
+    return root
+
+
+def cifar10(root: Path, *, pickled: bool = True, pictures: int = 20) -> Path:
+    """Six batches of noise in each kind's shade, as pickles or as plain bytes."""
+    folder = root / f"cifar-10-batches-{'py' if pickled else 'bin'}"
+    folder.mkdir(parents=True)
+    for number, name in enumerate((*(f"data_batch_{batch}" for batch in range(1, 6)), "test_batch")):
+        rng = np.random.default_rng(number)
+        kinds = (np.arange(pictures) + number) % 10
+        pixels = np.clip(25 * kinds[:, None] + rng.normal(0, 10, (pictures, 3 * 32 * 32)), 0, 255).astype(np.uint8)
+        if pickled:
+            (folder / name).write_bytes(pickle.dumps({b"data": pixels, b"labels": kinds.tolist(), b"batch_label": name.encode()}, 2))
+        else:
+            (folder / f"{name}.bin").write_bytes(np.hstack([kinds[:, None].astype(np.uint8), pixels]).tobytes())
     return root

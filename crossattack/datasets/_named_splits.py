@@ -25,6 +25,7 @@ from crossattack.errors import ConfigError, DataError
 from crossattack.streams import Streams
 
 SplitName: TypeAlias = Literal["dcmh", "ucch", "dchmt", "djsrh", "concept", "random"]
+OwnOrNamed: TypeAlias = Literal["own", "dcmh", "ucch", "dchmt", "djsrh", "concept", "random"]  # where a set has queries of its own
 SIZES: dict[str, tuple[int, int | None]] = {  # queries, training; None: all that is left
     "dcmh": (2000, 10_000),
     "ucch": (2000, None),

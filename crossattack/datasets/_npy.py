@@ -2,7 +2,6 @@
 
 import zipfile
 from functools import partial
-from io import BufferedIOBase
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +40,8 @@ def variable(path: Path, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
     return Variable(name, shape, dtype, path, "numpy", opened)
 
 
-def declared(file: BufferedIOBase, size: int, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    """Shape and type, which have to fit the bytes that follow."""
+def declared(file: Any, size: int, name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type, which have to fit the bytes that follow. file: of bytes."""
     version = npy.read_magic(file)
     shape, _, dtype = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
     if dtype.kind not in "biuf" + STRINGS:

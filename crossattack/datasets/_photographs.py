@@ -8,6 +8,7 @@ from jaxtyping import Bool
 from numpy import ndarray
 
 from crossattack.datasets import Credit, Pairs
+from crossattack.datasets._processed import Processed
 from crossattack.stored import ImageSet
 from surrogates.texts import Text
 
@@ -22,6 +23,12 @@ def photograph_pairs(
     kept = tuple(name for name, has in zip(names, some.tolist(), strict=True) if has)
     groups = torch.arange(len(labels))
     return Pairs(images, tuple(texts), torch.from_numpy(labels[:, some]), groups, kept, (credit,) * len(labels), None, told)
+
+
+def processed_pairs(found: Processed, known: dict[int, str], credit: Credit) -> Pairs:
+    """The pairs of a processed layout, which does not say what its labels are called. known: populations by how many pairs."""
+    told = (*found.told, ("population", population(len(found.labels), known, found.labels)))
+    return photograph_pairs(found.images, found.texts, found.labels, numbered_labels(found.labels.shape[1]), credit, told)
 
 
 def numbered_labels(count: int) -> tuple[str, ...]:

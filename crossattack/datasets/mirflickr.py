@@ -10,7 +10,7 @@ from crossattack.datasets import Credit, Pairs, Split
 from crossattack.datasets._files import left_open, own_root
 from crossattack.datasets._mirflickr_raw import is_raw, read_raw
 from crossattack.datasets._named_splits import SplitName, check_wish, split_by_name
-from crossattack.datasets._photographs import numbered_labels, photograph_pairs, population
+from crossattack.datasets._photographs import photograph_pairs, population, processed_pairs
 from crossattack.datasets._pictures import check_pixels
 from crossattack.datasets._processed import PHOTOGRAPH, Order, processed
 from crossattack.datasets._shelves import FileShelf
@@ -67,10 +67,7 @@ class Mirflickr:
     def from_arrays(self, root: Path) -> Pairs | None:
         """A processed layout; None where there is none."""
         found = processed(root, order=self.axes, pixels=self.pixels, caption_seed=self.caption_seed)
-        if found is None:
-            return None
-        told = (*found.told, ("population", population(len(found.labels), POPULATIONS, found.labels)))
-        return photograph_pairs(found.images, found.texts, found.labels, numbered_labels(found.labels.shape[1]), CREDIT, told)
+        return None if found is None else processed_pairs(found, POPULATIONS, CREDIT)
 
     def from_folder(self, root: Path) -> Pairs:
         """The authors' own files."""
