@@ -7,17 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
+from zipfile import BadZipFile
 
 import numpy as np
 
 from crossattack.errors import DataError
 
 Format: TypeAlias = Literal["HDF5", "MATLAB 5", "numpy"]
-MOST_BYTES = 8 * 2**30  # of one array that is read whole
+MOST_BYTES = 4 * 2**30  # of one array that is read whole
 MOST_PACKED = 1100  # bytes that one byte of a file can stand for: zlib's best is 1,032
 BROKEN = (
     *(OSError, ValueError, KeyError, TypeError, RuntimeError, IndexError, EOFError, AttributeError),
-    *(MemoryError, OverflowError, zlib.error, struct.error, NotImplementedError),
+    *(MemoryError, OverflowError, zlib.error, struct.error, NotImplementedError, BadZipFile),
 )
 
 
