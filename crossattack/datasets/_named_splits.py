@@ -13,6 +13,7 @@ Queries without a label are passed over, as nothing is right for them. Queries, 
 order; database and training in that of the file, which is how the field's stable sort breaks ties.
 """
 
+from collections.abc import Mapping
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -66,13 +67,15 @@ def check_wish(data: str, wish: Wish) -> None:
             raise ConfigError(f"`{name}` of {data}: {least} or more wanted, {got} got; the nearest is {least}.")
 
 
-def split_by_name(wish: Wish, labels: Labels, own: Bool[ndarray, " items"] | None = None) -> Split:
-    """The split that is wished for. own: which items are queries where the set itself says so (`split: own`).
+def split_by_name(
+    wish: Wish, labels: Labels, own: Bool[ndarray, " items"] | None = None, usual: Mapping[str, tuple[int, int | None]] = SIZES
+) -> Split:
+    """The split that is wished for. own: which items are queries where the set itself says so (`split: own`). usual: queries and training.
 
     `DataError` where the pairs are too few.
     """
     streams, everything = Streams(wish.split_seed), np.arange(len(labels))
-    queries, trained = sizes(wish, len(labels))
+    queries, trained = sizes(wish, len(labels), usual)
     labelled = np.asarray(labels.any(1), bool)
     query, train = drawn(wish.split, labels, labelled, own, queries, trained, streams)
     outside = np.setdiff1d(everything, query)
@@ -93,9 +96,9 @@ def split_by_name(wish: Wish, labels: Labels, own: Bool[ndarray, " items"] | Non
     return Split(*(torch.from_numpy(np.ascontiguousarray(role)) for role in (asked, database, train, attacker, held_back)))
 
 
-def sizes(wish: Wish, items: int) -> tuple[int, int | None]:
+def sizes(wish: Wish, items: int, usual: Mapping[str, tuple[int, int | None]]) -> tuple[int, int | None]:
     """Queries and training; the latter None for all that is left."""
-    query, train = SIZES.get(wish.split, (max(1, round(SHARES[0] * items)), None if wish.split == "own" else round(SHARES[1] * items)))
+    query, train = usual.get(wish.split, (max(1, round(SHARES[0] * items)), None if wish.split == "own" else round(SHARES[1] * items)))
     return wish.query or query, wish.train or train
 
 

@@ -11,7 +11,7 @@ from numpy import ndarray
 
 from crossattack.datasets import Credit, Pairs, Split
 from crossattack.datasets._files import Files, opened, own_root
-from crossattack.datasets._named_splits import OwnOrNamed, check_wish, split_by_name
+from crossattack.datasets._named_splits import SIZES, OwnOrNamed, check_wish, split_by_name
 from crossattack.datasets._photographs import photograph_pairs, population
 from crossattack.datasets._unpickle import Array, listed, unpickled
 from crossattack.errors import DataError
@@ -24,6 +24,7 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 BATCHES = (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch")
 SIDE = 32
 ROW = 1 + 3 * SIDE * SIDE  # bytes of a picture in the binary version: its kind, then red, green, blue
+USUAL = {**SIZES, "concept": (1000, 5000)}
 POPULATIONS = {60_000: "all pictures, 50,000 to learn from and 10,000 of the test batch"}
 
 
@@ -32,15 +33,15 @@ class Cifar10:
     """CIFAR-10, your own copy: small photographs of ten kinds of things, with the name of the kind as their text.
 
     root: the folder with `cifar-10-batches-py` (pickles, read as plain data) or `cifar-10-batches-bin`. One label a picture, so
-    relevant is the same kind. split: `concept` draws queries and training in equal parts of each kind, as image hashing does;
+    relevant is the same kind. split: `concept` draws 1,000 queries and 5,000 pairs for training in equal parts of each kind;
     `own` takes the test batch for queries; others are those of `mirflickr`. All of it is held in memory, 184 MB.
     """
 
     obtained: ClassVar[str] = "cs.toronto.edu/~kriz/cifar.html (python or binary version)"
     root: str | None = None
     split: OwnOrNamed = "concept"
-    query: int | None = 1000
-    train: int | None = 5000
+    query: int | None = None
+    train: int | None = None
     attacker: int = 2000
     held_back: int = 200
     split_seed: int = 0
@@ -64,7 +65,7 @@ class Cifar10:
         texts = [(CLASSES[kind],) for kind in kinds.tolist()]
         pairs = photograph_pairs(torch.from_numpy(images), texts, labels, CLASSES, CREDIT, told)
         test = np.arange(len(kinds)) >= len(kinds) - len(batches[-1][1])
-        return pairs, split_by_name(self, pairs.labels.numpy(), test if self.split == "own" else None)
+        return pairs, split_by_name(self, pairs.labels.numpy(), test if self.split == "own" else None, USUAL)
 
 
 def read_batch(files: Files, name: str) -> tuple[UInt8[ndarray, "_ 3 32 32"], Int64[ndarray, " _"]]:

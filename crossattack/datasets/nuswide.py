@@ -8,7 +8,7 @@ import numpy as np
 
 from crossattack.datasets import Credit, Pairs, Split
 from crossattack.datasets._files import left_open, own_root
-from crossattack.datasets._named_splits import SplitName, check_wish, split_by_name
+from crossattack.datasets._named_splits import SIZES, SplitName, check_wish, split_by_name
 from crossattack.datasets._nuswide_raw import found_pictures, is_raw, read_photos
 from crossattack.datasets._photographs import photograph_pairs, population, processed_pairs
 from crossattack.datasets._pictures import check_pixels, is_picture
@@ -25,6 +25,7 @@ TC21 = (
     *("animal", "beach", "buildings", "clouds", "flowers", "grass", "lake", "mountain", "ocean", "person", "plants"),
     *("reflection", "road", "rocks", "sky", "snow", "sunset", "tree", "vehicle", "water", "window"),
 )
+USUAL = {**SIZES, "dcmh": (2100, 10_500), "ucch": (2100, None)}
 POPULATIONS = {
     195_834: "TC21, pairs with one of 21 concepts (DCMH, DCHMT)",
     190_421: "TC21, those with one of 1,000 tags too (MITH)",
@@ -38,7 +39,8 @@ class Nuswide:
     """NUS-WIDE, your own copy, raw or processed: photographs, tags, 81 concepts; relevant is what shares one.
 
     root: the authors' folder (ImageList, Groundtruth/AllLabels, NUS_WID_Tags, and the pictures, which they give on request), or a
-    processed file or folder, as of `mirflickr`. concepts: of the authors' folder, the 21 that the field uses, the 10 most
+    processed file or folder, as of `mirflickr`. The splits are `mirflickr`'s, but for 2,100 queries of `dcmh` and `ucch` and 10,500 pairs
+    for training in `dcmh`. concepts: of the authors' folder, the 21 that the field uses, the 10 most
     frequent, or all 81; pairs without any are left out, and with `tagged` those without a tag too. Pictures are read when they
     are needed.
     """
@@ -53,8 +55,8 @@ class Nuswide:
     axes: Order = "auto"
     caption_seed: int = 0
     split: SplitName = "dcmh"
-    query: int | None = 2100
-    train: int | None = 10_500
+    query: int | None = None
+    train: int | None = None
     attacker: int = 2000
     held_back: int = 200
     split_seed: int = 0
@@ -70,7 +72,7 @@ class Nuswide:
             found = processed(root, order=self.axes, pixels=self.pixels, caption_seed=self.caption_seed)
             pairs = self.from_folder(root) if found is None else processed_pairs(found, POPULATIONS, CREDIT)
             tick(1, "")
-        return pairs, split_by_name(self, pairs.labels.numpy())
+        return pairs, split_by_name(self, pairs.labels.numpy(), usual=USUAL)
 
     def from_folder(self, root: Path) -> Pairs:
         """The authors' own files."""
