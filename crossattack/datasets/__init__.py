@@ -107,7 +107,8 @@ class Split:
 class Dataset(Protocol):
     """What a file of this folder holds: settings, and a way to the pairs.
 
-    One whose pictures are of real people says `real_people: ClassVar[bool] = True`, and no report shows them unasked.
+    One whose pictures are of real people says `real_people: ClassVar[bool] = True`, and no report shows them unasked; one that reads
+    the user's copy says in `obtained: ClassVar[str]` who gives it away.
     """
 
     def load(self, progress: Progress) -> tuple[Pairs, Split]:
