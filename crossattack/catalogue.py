@@ -10,6 +10,7 @@ from crossattack.codes import Codes, nearest_ids
 from crossattack.encoding import take_images, take_texts
 from crossattack.endpoint import Images
 from crossattack.ledger import Modality
+from crossattack.stored import ImageSet
 from surrogates.texts import Texts
 
 
@@ -17,7 +18,7 @@ from surrogates.texts import Texts
 class Catalogue:
     """Pictures and texts with the codes by which they are found. An id is a position; a picture finds texts, a text pictures."""
 
-    images: Images
+    images: ImageSet
     texts: Texts
     image_codes: Codes
     text_codes: Codes

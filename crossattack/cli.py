@@ -1,4 +1,4 @@
-"""The command line: `crossattack run | sweep | compare | perturb | serve | replay | report | score | ledger | list | data`.
+"""The command line: `crossattack run | sweep | compare | perturb | serve | replay | report | score | evaluate | ledger | list | data`.
 
 Nothing heavy is imported before it is needed, so that help and refusals come at once. What goes wrong on purpose is one
 line a problem on stderr, never a traceback; a traceback is a bug of ours.
@@ -16,6 +16,8 @@ from typing import Annotated, Any
 import typer
 
 from crossattack._cli_compare import compare_command
+from crossattack._cli_data import data_app
+from crossattack._cli_evaluate import evaluate_command
 from crossattack._cli_ledger import ledger_app
 from crossattack._cli_output import stdout_or_a_line
 from crossattack._cli_report import report_command
@@ -33,11 +35,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="What data sets there are, and what they hold.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 app.add_typer(ledger_app, name="ledger")
-for called, command in (("perturb", perturb_command), ("report", report_command), ("score", score_command)):
-    app.command(called)(command)
+app.command("perturb")(perturb_command)
+app.command("report")(report_command)
+app.command("score")(score_command)
+app.command("evaluate")(evaluate_command)
 
 RunFolder = Annotated[str, typer.Argument(metavar="RUN", help="A run's folder, or its name in --runs.")]
 Runs = Annotated[Path, typer.Option(metavar="DIR", help="Where runs' folders lie.")]
@@ -191,42 +194,6 @@ def list_command(
 
     for name, summary in catalogue(kind):
         print(f"{name:<20} {summary}")
-
-
-@data_app.command("list")
-def data_list() -> None:
-    """The data sets, in a line each."""
-    list_command("datasets")
-
-
-@data_app.command("show")
-def data_show(
-    name: Annotated[str, typer.Argument(help="A data set: `crossattack data list`.")],
-    root: Annotated[str | None, typer.Option(metavar="DIR", help="Where your files of it lie.")] = None,
-    set_: Override = None,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The contact sheet. [NAME.png]")] = None,
-) -> None:
-    """Counts of a data set, and a contact sheet of its pictures. Fetched and built on first use.
-
-    \b
-    Examples:
-      crossattack data show pictograms
-      crossattack data show scenes --set data.pairs=500 --out scenes.png
-      crossattack data show faces --root ~/att_faces.zip
-    """
-    from crossattack.config import load_config
-    from crossattack.progress import progress_for
-
-    plugin = load_config(None, set_ or [], {"data.name": name, "data.root": root}).data.plugin
-    from crossattack.datasets._contact_sheet import contact_sheet
-    from crossattack.datasets._summary import summary
-
-    pairs, split = plugin.load(progress_for(sys.stderr))
-    for what, how_much in summary(pairs, split):
-        print(f"{what:<52} {how_much}")
-    sheet = out or Path(f"{name}.png")
-    contact_sheet(pairs, sheet)
-    print(f"{'contact sheet':<52} {sheet}")
 
 
 @app.command("replay")

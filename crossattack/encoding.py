@@ -14,6 +14,7 @@ from torch import Tensor
 from crossattack.endpoint import Images
 from crossattack.errors import UsageError
 from crossattack.ledger import Modality
+from crossattack.stored import ImageSet
 from surrogates.texts import Bags, Texts
 
 BATCH_SIZE = 128
@@ -33,16 +34,16 @@ class Encoder(Protocol):
 
 
 def encode(
-    encoder: Encoder, modality: Modality, items: Images | Texts, batch_size: int = BATCH_SIZE, device: torch.device | str = "cpu"
+    encoder: Encoder, modality: Modality, items: ImageSet | Texts, batch_size: int = BATCH_SIZE, device: torch.device | str = "cpu"
 ) -> Float[Tensor, "items dim"]:
     """What the encoder makes of items of either modality."""
     if modality == "images":
-        return encode_images(encoder, cast(Tensor, items), batch_size, device)
+        return encode_images(encoder, cast(ImageSet, items), batch_size, device)
     return encode_texts(encoder, cast(Texts, items), batch_size, device)
 
 
 def encode_images(
-    encoder: Encoder, images: Images, batch_size: int = BATCH_SIZE, device: torch.device | str = "cpu"
+    encoder: Encoder, images: ImageSet, batch_size: int = BATCH_SIZE, device: torch.device | str = "cpu"
 ) -> Float[Tensor, "items dim"]:
     """uint8 pictures -> relaxed codes or features, on the CPU, without gradients."""
     return _in_batches(lambda batch: encoder.encode_images(as_floats(take_images(images, batch).to(device))), len(images), batch_size)
@@ -62,7 +63,7 @@ def as_floats(images: Images) -> Float[Tensor, "items 3 height width"]:
     return (images.float() / 255).contiguous(memory_format=torch.channels_last)
 
 
-def take_images(images: Images, positions: Int64[Tensor, " taken"]) -> UInt8[Tensor, "taken 3 height width"]:
+def take_images(images: ImageSet, positions: Int64[Tensor, " taken"]) -> UInt8[Tensor, "taken 3 height width"]:
     """The pictures at these positions, in this order."""
     return images[positions.to(images.device)]
 

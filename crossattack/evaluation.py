@@ -188,7 +188,7 @@ def compare(referee: Referee, made: Mapping[str, Surrogate | FeatureSurrogate], 
         return _compare_features(referee, made, held_back, device)
     theirs, keys = dict[Modality, Codes](), dict[Modality, list[bytes]]()
     if referee.reveals is Reveals.CODES:
-        theirs["images"] = referee.query_images(held_back.images, phase="agreement").codes
+        theirs["images"] = referee.query_images(held_back.pixels(), phase="agreement").codes
         theirs["texts"] = referee.query_texts(held_back.texts, phase="agreement").codes
         keys = {"images": fingerprint_images(held_back.images), "texts": fingerprint_texts(held_back.texts)}
     found = {}
@@ -206,7 +206,7 @@ def _compare_features(
     referee: Referee, made: Mapping[str, Surrogate | FeatureSurrogate], held_back: Pairs, device: str
 ) -> dict[str, Compared]:
     """The same of a target of features."""
-    theirs = referee.query_images(held_back.images, phase="agreement").features
+    theirs = referee.query_images(held_back.pixels(), phase="agreement").features
     keys = fingerprint_images(held_back.images)
     found = {}
     for name, surrogate in made.items():

@@ -36,8 +36,8 @@ def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTH
     with clock("target"):
         target = given.target or config.target.plugin.load(pairs.take(split.train), device=device, progress=progress)
     read = pairs if reads_texts(target) else pairs.pictures()
-    roles = Roles(*(read.take(own) for own in (split.query[: config.attacked], split.database, split.attacker, split.held_back)))
-    query, own = roles.query, roles.own
+    query, own, held_back = (read.take(role).read() for role in (split.query[: config.attacked], split.attacker, split.held_back))
+    roles = Roles(query, read.take(split.database), own, held_back)
 
     with (
         Ledger.open(folder / "ledger.sqlite", target_digest=target.digest) as ledger,
@@ -47,7 +47,7 @@ def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTH
         wanted, chosen = wanted_pairs(query, own, streams), chosen_items(attack, roles.database)
         black_box = AttackContext(
             doors.oracle,
-            own.images,
+            own.pixels(),
             tuple(own.texts),
             streams,
             device,
@@ -66,7 +66,7 @@ def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTH
         if white_box:
             contenders["ceiling"] = (config.ceiling.plugin, white_box)
 
-        clean, whole = untouched(query), Attacked(query.images, tuple(query.texts))
+        clean, whole = untouched(query), Attacked(query.pixels(), tuple(query.texts))
         conditions = {"clean": clean}
         for name, (contender, context) in contenders.items():
             with clock(name):

@@ -7,17 +7,16 @@ a bag of words is its words and its weights. Two items have one key only where a
 import hashlib
 import json
 
-from jaxtyping import UInt8
-from torch import Tensor
-
+from crossattack.stored import ImageSet, in_batches
 from surrogates.texts import Bags, Texts
 
+UINT8 = "|u1"  # as numpy calls it
 
-def fingerprint_images(images: UInt8[Tensor, "items channel height width"]) -> list[bytes]:
+
+def fingerprint_images(images: ImageSet) -> list[bytes]:
     """One key a picture, whatever the layout in memory."""
-    pixels = images.detach().cpu().contiguous().numpy()
-    header = _hash(f"picture|{pixels.dtype.str}|{list(pixels.shape[1:])}|".encode())
-    return [_extended(header, picture.tobytes()) for picture in pixels]
+    header = _hash(f"picture|{UINT8}|{list(images.shape[1:])}|".encode())
+    return [_extended(header, picture.tobytes()) for batch in in_batches(images) for picture in batch.cpu().contiguous().numpy()]
 
 
 def fingerprint_texts(texts: Texts) -> list[bytes]:

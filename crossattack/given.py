@@ -16,6 +16,7 @@ from crossattack.datasets._store import digest
 from crossattack.encoding import as_floats
 from crossattack.errors import UsageError
 from crossattack.registry import GIVEN
+from crossattack.stored import in_memory
 from crossattack.targets import Similarity, Target, reads_texts
 from surrogates.texts import Texts
 
@@ -71,7 +72,7 @@ def tried(target: Any, pairs: Pairs, device: str) -> Target:
     if getattr(target, "training", False):
         raise UsageError(f"target: {name} in evaluation mode wanted, in training mode got; call its `eval()`.")
     first = pairs.take(torch.arange(min(2, len(pairs))))
-    outputs = {"encode_images": target.encode_images(as_floats(first.images.to(device)).requires_grad_())}
+    outputs = {"encode_images": target.encode_images(as_floats(in_memory(first.images).to(device)).requires_grad_())}
     if reads_texts(target):
         outputs["encode_texts"] = target.encode_texts(first.texts)
     wanted = (len(first), target.dim)

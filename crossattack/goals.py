@@ -51,7 +51,7 @@ def chosen_items(attack: Attack, database: Pairs) -> Chosen | None:
     if max(ids) >= len(database):
         raise UsageError(f"attack.objective.ids: positions below {len(database)} wanted, the items of the database, {max(ids)} got.")
     items = database.take(torch.tensor(ids))
-    return Chosen(ids, items.images, tuple(items.texts))
+    return Chosen(ids, items.pixels(), tuple(items.texts))
 
 
 def is_targeted(attack: Attack) -> bool:

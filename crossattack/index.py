@@ -17,9 +17,10 @@ from crossattack.codes import Codes, harden
 from crossattack.datasets import Pairs
 from crossattack.datasets._store import digest
 from crossattack.encoding import encode
-from crossattack.endpoint import Images, Similarity
+from crossattack.endpoint import Similarity
 from crossattack.ledger import Modality
 from crossattack.progress import Progress
+from crossattack.stored import ImageSet
 from crossattack.targets import Target
 from surrogates.texts import Texts
 
@@ -76,6 +77,6 @@ def _still_true(kept: Index, target: Target, first: Pairs, device: str) -> bool:
     return all(known is not None and torch.equal(known[: len(first)], again) for known, again in pairs)
 
 
-def sides(pairs: Pairs) -> tuple[tuple[Modality, Images | Texts], ...]:
+def sides(pairs: Pairs) -> tuple[tuple[Modality, ImageSet | Texts], ...]:
     """Pictures, and texts where there are any, with the word for either."""
     return (("images", pairs.images), ("texts", pairs.texts)) if pairs.texts else (("images", pairs.images),)

@@ -26,7 +26,7 @@ log = logging.getLogger("crossattack")
 def untouched(query: Pairs) -> Condition:
     """The attacked items as they are, about which nothing was asked."""
     ids = tuple(range(len(query)))
-    images = unasked(Pictures(ids, query.images))
+    images = unasked(Pictures(ids, query.pixels()))
     return {"images": images, "texts": unasked(Words(ids, query.texts))} if query.texts else {"images": images}
 
 

@@ -24,6 +24,15 @@ class Tick(Protocol):
     def __call__(self, steps: int, note: str = "", /, **values: float | int) -> None: ...
 
 
+@runtime_checkable
+class Pictures(Protocol):
+    """uint8 pictures to learn from, (items, 3, height, width): a tensor, or what is indexed like one and lies elsewhere."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, positions: Tensor, /) -> Tensor: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
     """How long and how fast. A picture tower that starts from trained weights takes `tower_lr`, everything else `lr`.
@@ -43,7 +52,7 @@ class Schedule:
 
 def train(
     network: Trained,
-    images: UInt8[Tensor, "items 3 height width"],
+    images: Pictures,
     objective: Objective,
     schedule: Schedule,
     generator: torch.Generator,

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from field_files import SIDE, SMALL, cifar10, coco, nuswide, own_folder, raw, wikipedia, world
 from PIL import Image
 
 
@@ -78,7 +79,16 @@ def settings_of(name: str, root: Path) -> dict[str, Any]:
         "market1501": {"height": 32, "width": 16, "attacker": 12, "held_back": 4},
         "faces": {"height": 28, "width": 24},
         "oxford_paris": {"height": 24, "width": 24, "attacker": 8, "held_back": 3},
+        "mirflickr": {"pixels": SIDE, **SMALL},
+        "folder": {"height": SIDE, "width": SIDE},
+        "nuswide": {"pixels": SIDE, **SMALL},
+        "coco": {"pixels": SIDE, **SMALL},
+        "wikipedia": {"pixels": SIDE, "attacker": 6, "held_back": 3, "split": "own"},
+        "cifar10": {**SMALL, "query": 10, "train": 40},
     }
     written = {"market1501": market, "faces": faces, "oxford_paris": revisited}
+    from_world = {"mirflickr": raw, "folder": own_folder, "nuswide": nuswide, "coco": coco, "wikipedia": wikipedia}
+    written |= {called: lambda folder, write=write: write(folder, world()) for called, write in from_world.items()}  # type: ignore[misc]
+    written |= {"cifar10": cifar10}
     found = written[name](root / name) if name in written else None
     return {**small.get(name, {}), **({"root": str(found)} if found else {})}

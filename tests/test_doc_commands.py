@@ -19,6 +19,7 @@ from generators import untrained
 from made_sweeps import budget
 from PIL import Image
 from reported import SCENES, SURROGATE, WORDS, ran
+from scipy.io import savemat
 
 from crossattack import _run_command, one_run
 from crossattack.cli import main
@@ -102,6 +103,11 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "runs/SWEEP").mkdir()
     for kept in ("runs/SWEEP/sweep.json", "FILE.json"):
         (folder / kept).write_text(json.dumps(budget()), encoding="utf-8")
+    rng = np.random.default_rng(0)
+    labels = {key: rng.integers(0, 2, (items, 5)) for key, items in (("q_l", 6), ("r_l", 30))}
+    codes = {f"{side}_{kind}": rng.choice([-1.0, 1.0], (len(labels[f"{side}_l"]), 8)) for side in "qr" for kind in ("img", "txt")}
+    savemat(folder / "codes.mat", codes | labels)
+    savemat(folder / "labels.mat", labels)
     (folder / "runs/uaa_gan-hashing").mkdir()
     untrained(folder / "runs/uaa_gan-hashing/generator.safetensors")
     (folder / "my-pictures").mkdir()

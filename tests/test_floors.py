@@ -9,11 +9,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors codes",
-    "streams progress cache sqlite machine",
+    "streams progress cache sqlite machine stored",
     "registry metrics fingerprint tensorboard",
     "ledger datasets",
-    "endpoint checks",
-    "encoding",
+    "endpoint checks exchange",
+    "encoding code_measures",
     "catalogue",
     "targets",
     "oracle mining index objectives",

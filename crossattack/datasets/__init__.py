@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Bool, Int64, UInt8
+from jaxtyping import Bool, Int64
 from torch import Tensor
 
 from crossattack.progress import Progress
+from crossattack.stored import ImageSet, Pixels, StoredImages, in_memory
 from surrogates.texts import Text
 
 
@@ -33,15 +34,19 @@ class Pairs:
 
     junk: marks, where a picture can be neither right nor wrong for some query: a database item is taken out of the ranking
     of each query with which it shares a mark (the same person on the same camera, a view too poor to tell).
+
+    Pictures are a tensor, or lie in files and are read batch by batch (`stored.py`); `pixels()` is a tensor in either case.
+    told: what a reader of somebody's files found out about them, as (what, finding).
     """
 
-    images: UInt8[Tensor, "items channel height width"]
+    images: ImageSet
     texts: Sequence[Text]
     labels: Bool[Tensor, "items labels"]
     groups: Int64[Tensor, " items"]
     label_names: tuple[str, ...]
     credits: tuple[Credit, ...] = ()  # one an item, or none at all
     junk: Bool[Tensor, "items marks"] | None = None
+    told: tuple[tuple[str, str], ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -50,17 +55,26 @@ class Pairs:
         """The same without texts."""
         return replace(self, texts=())
 
+    def pixels(self) -> Pixels:
+        """All pictures, in memory."""
+        return in_memory(self.images)
+
+    def read(self) -> "Pairs":
+        """The same with all pictures in memory."""
+        return replace(self, images=self.pixels())
+
     def take(self, items: Int64[Tensor, " taken"]) -> "Pairs":
         """The pairs at these positions, in this order."""
         chosen = items.tolist()
         return Pairs(
-            self.images[items],
+            self.images.take(items) if isinstance(self.images, StoredImages) else self.images[items],
             tuple(self.texts[i] for i in chosen) if self.texts else (),
             self.labels[items],
             self.groups[items],
             self.label_names,
             tuple(self.credits[i] for i in chosen) if self.credits else (),
             None if self.junk is None else self.junk[items],
+            self.told,
         )
 
 
@@ -93,7 +107,8 @@ class Split:
 class Dataset(Protocol):
     """What a file of this folder holds: settings, and a way to the pairs.
 
-    One whose pictures are of real people says `real_people: ClassVar[bool] = True`, and no report shows them unasked.
+    One whose pictures are of real people says `real_people: ClassVar[bool] = True`, and no report shows them unasked; one that reads
+    the user's copy says in `obtained: ClassVar[str]` who gives it away.
     """
 
     def load(self, progress: Progress) -> tuple[Pairs, Split]:

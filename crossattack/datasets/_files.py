@@ -36,16 +36,35 @@ def own_root(root: str | None, data: str, wanted: str, instead: str) -> Path:
 def opened(root: Path) -> Iterator[Files]:
     """The files of a folder or a zip archive, but those that are hidden; links are not followed out of an archive."""
     if root.is_dir():
-        found = (path for path in root.rglob("*") if path.is_file())
-        yield Files(root, visible(path.relative_to(root).as_posix() for path in found), lambda name: read_whole(root / name))
-        return
+        yield in_folder(root)
+    else:
+        with archived(root) as archive:
+            yield in_archive(root, archive)
+
+
+def left_open(root: Path) -> Files:
+    """The same for pictures that are read when they are asked for: an archive stays open as long as anybody has its files."""
+    return in_folder(root) if root.is_dir() else in_archive(root, archived(root))
+
+
+def in_folder(root: Path) -> Files:
+    """The files of a folder."""
+    found = (path for path in root.rglob("*") if path.is_file())
+    return Files(root, visible(path.relative_to(root).as_posix() for path in found), lambda name: read_whole(root / name))
+
+
+def in_archive(root: Path, archive: zipfile.ZipFile) -> Files:
+    """The members of an open archive."""
+    names = visible(member.filename for member in archive.infolist() if not member.is_dir())
+    return Files(root, names, lambda name: read_member(archive, name))
+
+
+def archived(root: Path) -> zipfile.ZipFile:
+    """A zip archive, opened; `DataError` where it is none."""
     try:
-        archive = zipfile.ZipFile(root)
-    except (OSError, zipfile.BadZipFile) as error:
+        return zipfile.ZipFile(root)
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise DataError(f"{root}: a folder or a zip archive wanted, neither got ({error}).") from error
-    with archive:
-        names = visible(member.filename for member in archive.infolist() if not member.is_dir())
-        yield Files(root, names, lambda name: read_member(archive, name))
 
 
 def visible(names: Iterator[str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from crossattack.datasets._files import Files
+from crossattack.datasets._variable import BROKEN
 from crossattack.errors import ConfigError, DataError
 from crossattack.progress import Progress
 
@@ -21,6 +22,7 @@ Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom, 
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".pgm", ".ppm", ".bmp", ".webp", ".tif", ".tiff")
 SMALLEST, LARGEST = 8, 2048  # pixels of a side
+MOST_PIXELS = 89_478_485  # of a file: beyond them Pillow suspects a bomb
 
 
 def is_picture(name: str) -> bool:
@@ -33,6 +35,12 @@ def check_size(data: str, height: int, width: int) -> None:
     for name, got in (("height", height), ("width", width)):
         if not SMALLEST <= got <= LARGEST:
             raise ConfigError(f"`{name}` of {data}: {SMALLEST} to {LARGEST} pixels wanted, {got} got.")
+
+
+def check_pixels(data: str, pixels: int | None) -> None:
+    """The same for a side of square pictures, which may be left open."""
+    if pixels is not None and not SMALLEST <= pixels <= LARGEST:
+        raise ConfigError(f"`pixels` of {data}: {SMALLEST} to {LARGEST} wanted, {pixels} got.")
 
 
 def read_pictures(
@@ -55,9 +63,11 @@ def read_picture(files: Files, name: str, height: int, width: int, box: Box | No
     """One picture; a box is cut out before it is resized, as far as it lies inside."""
     try:
         with Image.open(io.BytesIO(files.read(name))) as opened:
+            if opened.width * opened.height > MOST_PIXELS:
+                raise ValueError(f"{opened.width} x {opened.height} pixels, {MOST_PIXELS:,} at most")
             picture = opened.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise DataError(f"{files.root}: a picture wanted at {name}, none got ({error}); replace or remove it.") from error
+    except (*BROKEN, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DataError(f"{files.root}: a picture wanted at {name}, none got ({error}); replace or remove it.") from None
     if box is not None:
         picture = picture.crop(inside(box, picture.size, f"{files.root}: {name}"))
     resized = picture.resize((width, height), Image.Resampling.BILINEAR)  # PIL widens the filter where it shrinks: antialiased

@@ -15,6 +15,7 @@ import torch
 
 from crossattack.datasets import Credit, Pairs
 from crossattack.errors import DataError
+from crossattack.stored import in_batches
 
 MOST_BYTES = 16 * 2**30  # of one array: a damaged header must not ask for all memory
 ARRAYS = {"images": (np.uint8, 4), "labels": (np.bool_, 2), "groups": (np.int64, 1), "words": (np.uint8, 1), "junk": (np.bool_, 2)}
@@ -23,7 +24,7 @@ ARRAYS = {"images": (np.uint8, 4), "labels": (np.bool_, 2), "groups": (np.int64,
 def write_pairs(path: Path, pairs: Pairs) -> None:
     """Write the pairs; equal pairs make equal files."""
     with h5py.File(path, "w") as file:
-        for name, array in arrays_of(pairs).items():
+        for name, array in {"images": pairs.pixels().numpy(), **other_arrays(pairs)}.items():
             packing = (
                 {"chunks": (64, *array.shape[1:]), "compression": "gzip", "compression_opts": 1}
                 if array.ndim > 1 and len(pairs) >= 64
@@ -60,14 +61,17 @@ def read_pairs(path: Path) -> Pairs:
 def digest(pairs: Pairs) -> str:
     """The sha256 of everything that the pairs hold; equal on every machine."""
     running = hashlib.sha256()
-    for name, array in arrays_of(pairs).items():
+    running.update(f"images {tuple(pairs.images.shape)} |u1".encode())
+    for batch in in_batches(pairs.images):
+        running.update(batch.contiguous().numpy().data)
+    for name, array in other_arrays(pairs).items():
         running.update(f"{name} {array.shape} {array.dtype.str}".encode())
         running.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
     return running.hexdigest()
 
 
-def arrays_of(pairs: Pairs) -> dict[str, np.ndarray]:
-    """The pairs as four arrays, five where there is junk; everything that is words goes into one, as JSON."""
+def other_arrays(pairs: Pairs) -> dict[str, np.ndarray]:
+    """All but the pictures as three arrays, four where there is junk; everything that is words goes into one, as JSON."""
     credits = list(dict.fromkeys(pairs.credits))
     numbers = {credit: number for number, credit in enumerate(credits)}
     notes = {
@@ -77,7 +81,7 @@ def arrays_of(pairs: Pairs) -> dict[str, np.ndarray]:
         "credit_of": [numbers[credit] for credit in pairs.credits],
     }
     words = np.frombuffer(json.dumps(notes).encode(), np.uint8)
-    arrays = {"images": pairs.images.numpy(), "labels": pairs.labels.numpy(), "groups": pairs.groups.numpy().astype("<i8"), "words": words}
+    arrays = {"labels": pairs.labels.numpy(), "groups": pairs.groups.numpy().astype("<i8"), "words": words}
     return arrays if pairs.junk is None else {**arrays, "junk": pairs.junk.numpy()}
 
 

@@ -15,6 +15,7 @@ def summary(pairs: Pairs, split: Split) -> list[tuple[str, str]]:
     shape = " x ".join(str(size) for size in pairs.images.shape[1:])
     rows = [
         ("pairs", f"{len(pairs):,}" if pairs.texts else f"{len(pairs):,} pictures without texts"),
+        *pairs.told,
         ("pictures", f"uint8, {shape}"),
         ("groups", f"{len(set(pairs.groups.tolist())):,}"),
         ("labels", f"{len(pairs.label_names):,}, {pairs.labels.sum(1).float().mean():.2f} a pair"),

@@ -33,40 +33,47 @@ class Kind:
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.order = ">" if state[1] == ">" else "<"
 
-    def values(self, raw: Any, shape: tuple[int, ...]) -> list[Any]:
-        """The numbers or strings in these bytes, flat."""
+    def flat(self, raw: Any, shape: tuple[int, ...]) -> np.ndarray | list[Any]:
+        """The numbers or strings in these bytes."""
         if self.name.startswith("O") and isinstance(raw, list):
             return raw
         if not PLAIN_TYPE.fullmatch(self.name):
             raise pickle.UnpicklingError(f"an array of {self.name}")
         content = raw.encode("latin1") if isinstance(raw, str) else bytes(raw)  # Python 2 wrote bytes as strings
-        values: list[Any] = np.frombuffer(content, np.dtype(self.name).newbyteorder(self.order)).tolist()
+        values = np.frombuffer(content, np.dtype(self.name).newbyteorder(self.order))
         if len(values) != math.prod(shape):
             raise pickle.UnpicklingError(f"{len(values)} values for an array of {shape}")
         return values
 
 
 class Array:
-    """Stands for a numpy array; `values` are its numbers, flat."""
+    """Stands for a numpy array; `flat` are its numbers in one row, `values` the same as a list."""
 
     def __init__(self, *_: Any) -> None:
-        self.values: list[Any] = []
+        self.flat: np.ndarray | list[Any] = []
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         *_, shape, kind, _, raw = state
-        self.values = kind.values(raw, tuple(shape))
+        self.flat = kind.flat(raw, tuple(shape))
+
+    @property
+    def values(self) -> list[Any]:
+        """The numbers, or whatever an array of objects held."""
+        values: list[Any] = self.flat.tolist() if isinstance(self.flat, np.ndarray) else self.flat
+        return values
 
 
 def from_buffer(raw: Any, kind: Kind, shape: tuple[int, ...], *_: Any) -> Array:
     """An array as protocol 5 writes it."""
     array = Array()
-    array.values = kind.values(raw, tuple(shape))
+    array.flat = kind.flat(raw, tuple(shape))
     return array
 
 
 def scalar(kind: Kind, raw: Any) -> Any:
     """A number that is numpy's."""
-    return kind.values(raw, ())[0]
+    values = kind.flat(raw, ())
+    return values.tolist()[0] if isinstance(values, np.ndarray) else values[0]
 
 
 def to_bytes(text: str = "", encoding: str = "") -> bytes:

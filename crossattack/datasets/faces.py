@@ -34,6 +34,7 @@ class Faces:
     """
 
     has_texts: ClassVar[bool] = False
+    obtained: ClassVar[str] = "their authors: AT&T, LFW and CFP have pages of their own"
     real_people: ClassVar[bool] = True
     root: str | None = None
     height: int = 112

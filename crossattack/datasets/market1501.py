@@ -41,6 +41,7 @@ class Market1501:
     """
 
     has_texts: ClassVar[bool] = False
+    obtained: ClassVar[str] = "its authors (Zheng et al., ICCV 2015), on request"
     real_people: ClassVar[bool] = True
     root: str | None = None
     height: int = 256

@@ -53,6 +53,7 @@ class OxfordParis:
     """
 
     has_texts: ClassVar[bool] = False
+    obtained: ClassVar[str] = "robots.ox.ac.uk/~vgg/data (pictures), cmp.felk.cvut.cz/revisitop (the revisited truth)"
     root: str | None = None
     which: Literal["oxford5k", "paris6k", "roxford5k", "rparis6k"] = "roxford5k"
     level: Literal["easy", "medium", "hard"] = "medium"

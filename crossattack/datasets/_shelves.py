@@ -1,0 +1,120 @@
+"""Shelves: where the pictures of large sets lie, in one array of a file or in a file each."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy import ndarray
+from PIL import Image
+
+from crossattack.datasets._files import Files
+from crossattack.datasets._pictures import read_picture
+from crossattack.datasets._variable import Variable, explained
+from crossattack.errors import DataError
+from crossattack.stored import Pixels
+
+
+class Axes(NamedTuple):
+    """Which axis of an array is which."""
+
+    items: int
+    channel: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class FileShelf:
+    """Pictures in a file each, read by as many threads as there are cores and brought to one size."""
+
+    files: Files
+    names: Sequence[str]
+    size: tuple[int, int]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def read(self, positions: list[int]) -> Pixels:
+        """Pillow decodes and resizes without holding the interpreter."""
+        pixels = np.empty((len(positions), 3, *self.size), np.uint8)
+
+        def place(number: int) -> None:
+            pixels[number] = read_picture(self.files, self.names[positions[number]], *self.size)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(place, range(len(positions))))
+        return torch.from_numpy(pixels)
+
+
+@dataclass(frozen=True)
+class ArrayShelf:
+    """Pictures in one array of four axes, in whatever order these come. size: None leaves the pictures as they are.
+
+    Neighbours are read together and a turned array is not copied, so that a pass over the file costs what reading it costs.
+    """
+
+    variable: Variable
+    axes: Axes
+    wanted: tuple[int, int] | None = None
+    opened: list[Any] = field(default_factory=list, repr=False, compare=False)  # the array, once somebody has read from it
+
+    def __len__(self) -> int:
+        return self.variable.shape[self.axes.items]
+
+    @property
+    def own(self) -> tuple[int, int]:
+        """Height and width in the file."""
+        return self.variable.shape[self.axes.height], self.variable.shape[self.axes.width]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.wanted or self.own
+
+    def read(self, positions: list[int]) -> Pixels:
+        """Each run of neighbours with one request."""
+        different, back = np.unique(np.array(positions, np.int64), return_inverse=True)
+        runs = np.split(different, np.flatnonzero(np.diff(different) > 1) + 1)
+        with explained(self.variable.path, self.variable.format):
+            if not self.opened:
+                self.opened.append(self.variable.opened())
+            parts = [self.rows(int(run[0]), int(run[-1]) + 1) for run in runs if len(run)]
+        if not parts:
+            return torch.empty(0, 3, *self.size, dtype=torch.uint8)
+        pixels = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        if len(back) != len(different) or (np.diff(back) != 1).any():
+            pixels = pixels[back]
+        return torch.from_numpy(self.resized(self.as_bytes(pixels)))
+
+    def rows(self, first: int, end: int) -> ndarray:
+        """Neighbours, as (items, channel, height, width); a view."""
+        index = [slice(None)] * 4
+        index[self.axes.items] = slice(first, end)
+        return np.asarray(self.opened[0][tuple(index)]).transpose(self.axes)
+
+    def as_bytes(self, pixels: ndarray) -> ndarray:
+        """The same as uint8; `DataError` where a value is not a whole number of 0 to 255."""
+        if pixels.dtype == np.uint8:
+            return pixels
+        if not np.isfinite(pixels).all() or pixels.min() < 0 or pixels.max() > 255 or (pixels != np.floor(pixels)).any():
+            low, high = np.nanmin(pixels), np.nanmax(pixels)
+            raise DataError(
+                f"{self.variable.where}: pixels as whole numbers of 0 to 255 wanted, {pixels.dtype} of {low:.4g} to {high:.4g} got; "
+                "use the file from before they were scaled or centred."
+            )
+        return pixels.astype(np.uint8)
+
+    def resized(self, pixels: ndarray) -> ndarray:
+        """Brought to the wanted size, antialiased."""
+        if self.size == self.own:
+            return pixels
+        return np.stack([shrunk(picture, *self.size) for picture in pixels])
+
+
+def shrunk(picture: ndarray, height: int, width: int) -> ndarray:
+    """One picture (3, ...) at another size, with all its pixels."""
+    whole = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
+    return np.asarray(whole.resize((width, height), Image.Resampling.BILINEAR)).transpose(2, 0, 1)
