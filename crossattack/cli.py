@@ -24,6 +24,7 @@ from crossattack._cli_sweep import sweep_command
 from crossattack._machine import settle
 from crossattack._perturb_command import perturb_command
 from crossattack.errors import CrossattackError, Interrupted
+from crossattack.leave import Leave
 
 app = typer.Typer(
     name="crossattack",
@@ -51,6 +52,7 @@ class Revealed(Enum):
     RANKING = "ranking"
 
 
+AllowCode = Annotated[bool, typer.Option("--allow-code", help="Run the code that a configuration file names as its target.")]
 Override = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Any other setting, by its dotted key. Repeatable.")]
 
 
@@ -92,6 +94,7 @@ def run_command(
     authorised: Annotated[
         bool, typer.Option("--i-am-authorised", help="You own the service at target.url, or its owner lets you test it.")
     ] = False,
+    allow_code: AllowCode = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that stopped, on the same bill.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress; print nothing but the run's folder.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="results.json, alone, on stdout.")] = False,
@@ -116,7 +119,7 @@ def run_command(
         **{"target.name": target, "attack.name": attack, "data.name": data, "data.root": root, "target.bits": bits},
         **{"oracle.budget": budget, "oracle.per_item": per_item, "attack.eps": eps, "attack.steps": steps},
         **{"attacked": attacked, "seed": seed, "device": device, "name": name},
-        **{"target.authorised": authorised or None},
+        **{"target.authorised": authorised or None, "target.allow_code": Leave() if allow_code else None},
     }
     run(Wish(path=config, overrides=set_ or [], flags=flags, runs=runs, resume=resume, quiet=quiet, as_json=as_json))
 
@@ -141,6 +144,7 @@ def serve_command(
     tokens: Annotated[Path | None, typer.Option(metavar="FILE", help="Bearer tokens, `name:token` a line. [$CROSSATTACK_TOKENS]")] = None,
     rate: Annotated[str | None, typer.Option(metavar="N/s", help="Items a second, of one account. [no limit]")] = None,
     quota: Annotated[int | None, typer.Option(metavar="INT", min=0, help="Items that one account may ever ask. [no limit]")] = None,
+    allow_code: AllowCode = False,
     state: Annotated[Path | None, typer.Option(metavar="FILE", help="Counts and idempotency keys. [one a target, in the cache]")] = None,
 ) -> None:
     """Serve a target over HTTP, with a search page: a black box that is really remote.
@@ -156,7 +160,8 @@ def serve_command(
     """
     from crossattack.serve.start import Wish, serve
 
-    flags = {"target.name": target, "data.name": data, "data.root": root, "target.bits": bits, "device": device}
+    leave = Leave() if allow_code else None
+    flags = {"target.name": target, "data.name": data, "data.root": root, "target.bits": bits, "device": device, "target.allow_code": leave}
     serve(
         Wish(
             path=config,

@@ -26,7 +26,7 @@ from crossattack.targets import reads_texts
 
 def run(config: RunConfig, folder: Path, progress: Progress) -> dict[str, Any]:
     """Attack the target as configured. Returns what results.json says, which lies in `folder` with all its evidence."""
-    clock, started, device, streams = Clock(), datetime.now(UTC), config.torch_device(), Streams(config.seed)
+    clock, started, device, streams = Clock(), datetime.now(UTC), config.fit_to_run().torch_device(), Streams(config.seed)
     with clock("data"):
         pairs, split = config.data.plugin.load(progress)
     with clock("target"):

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors codes __init__",
     "streams progress cache sqlite machine",
-    "registry metrics fingerprint",
+    "registry metrics fingerprint leave",
     "ledger datasets",
     "endpoint checks",
     "encoding",

@@ -97,10 +97,18 @@ def radius_problems(key: str, section: Section) -> list[tuple[str, str]]:
 
 
 def service_problems(target: Section, white_box: bool) -> list[tuple[str, str]]:
-    """What a service behind HTTP cannot grant."""
-    if not (white_box and getattr(target.plugin, "remote", False)):
+    """What a service behind HTTP, or a model that is called and not looked into, cannot grant."""
+    if not (white_box and (getattr(target.plugin, "remote", False) or getattr(target.plugin, "opaque", False))):
         return []
     return [("oracle.white_box", f"false wanted with {target.name}, of which nobody here sees the inside, true got; leave it out.")]
+
+
+def features_problems(target: Section, reveals: str) -> list[tuple[str, str]]:
+    """Codes or lists of a target that was told to compare features."""
+    if getattr(target.plugin, "similarity", "hamming") == "hamming" or reveals == "features":
+        return []
+    compares = f"{target.name}, which compares by {target.plugin.similarity}"
+    return [("oracle.reveals", f"features wanted with {compares}, {reveals} got; say `--set oracle.reveals=features`.")]
 
 
 def reveals_problems(attack: Section, reveals: str, top_k: int | str | None) -> list[tuple[str, str]]:
