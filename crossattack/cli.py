@@ -1,4 +1,4 @@
-"""The command line: `crossattack run | sweep | compare | perturb | serve | replay | report | score | ledger | list | data`.
+"""The command line: `crossattack run | sweep | compare | perturb | serve | replay | report | score | ledger | list | data | targets`.
 
 Nothing heavy is imported before it is needed, so that help and refusals come at once. What goes wrong on purpose is one
 line a problem on stderr, never a traceback; a traceback is a bug of ours.
@@ -21,6 +21,7 @@ from crossattack._cli_output import stdout_or_a_line
 from crossattack._cli_report import report_command
 from crossattack._cli_score import score_command
 from crossattack._cli_sweep import sweep_command
+from crossattack._cli_targets import AllowCode, targets_app
 from crossattack._machine import settle
 from crossattack._perturb_command import perturb_command
 from crossattack.errors import CrossattackError, Interrupted
@@ -37,6 +38,7 @@ app = typer.Typer(
 data_app = typer.Typer(help="What data sets there are, and what they hold.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(targets_app, name="targets")
 for called, command in (("perturb", perturb_command), ("report", report_command), ("score", score_command)):
     app.command(called)(command)
 
@@ -52,7 +54,6 @@ class Revealed(Enum):
     RANKING = "ranking"
 
 
-AllowCode = Annotated[bool, typer.Option("--allow-code", help="Run the code that a configuration file names as its target.")]
 Override = Annotated[list[str] | None, typer.Option("--set", metavar="A.B=C", help="Any other setting, by its dotted key. Repeatable.")]
 
 

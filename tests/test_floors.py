@@ -20,7 +20,7 @@ FLOORS = (
     "attacks",
     "items rankings",
     "perturbing",
-    "config evaluation goals",
+    "config evaluation goals quality",
     "evidence service",
     "results run_folder doors",
     "experiment",

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from worlds import scenes
 
 from crossattack import experiment
 from crossattack.attacks.aach import Aach
+from crossattack.cli import main
 from crossattack.config import config_of, load_config
 from crossattack.encoding import encode
 from crossattack.errors import ConfigError, CrossattackError, DataError, TargetError, UsageError
@@ -252,8 +254,6 @@ class TestLeave:
             load_config(file)
 
     def test_the_command_line_says_it_in_a_line_and_writes_nothing(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-        from crossattack.cli import main
-
         (tmp_path / "theirs.yaml").write_text(self.FILE)
         assert main(["run", "--config", str(tmp_path / "theirs.yaml"), "--runs", str(tmp_path / "runs")]) == 2
         assert capfd.readouterr().err.count("\n") == 1
@@ -354,6 +354,8 @@ def test_the_examples_of_the_page_run(tmp_path: Path, empty_cache: Path, monkeyp
     results = json.loads((tmp_path / "own-run/results.json").read_text())
     assert results["directions"]["image_to_text"]["map"]["ceiling"] is None
     assert read_table(tmp_path / "codes.npz")["image_codes"].shape == (240, 16)
+    (command,) = re.findall(r"^    crossattack (targets eval codes .*)$", page, re.M)
+    assert main(shlex.split(command)) == 0
 
 
 def test_plugins_stand_in_a_configuration_as_they_are() -> None:

@@ -127,8 +127,8 @@ def read_table(path: Path) -> dict[str, ndarray]:
 
 def _rows(known: dict[bytes, int], keys: Sequence[bytes], kind: str) -> list[int]:
     """Where the codes of these items are; `UsageError` for one that the table does not hold."""
-    if new := sum(key not in known for key in keys):
-        raise UsageError(f"{kind} of the table wanted by codes, {new} of {len(keys)} got are not in it; nothing here can encode them.")
+    if new := len(set(keys) - known.keys()):
+        raise UsageError(f"{kind} of the table wanted by codes, {new} of {len(set(keys))} got are not in it; nothing here can encode them.")
     return [known[key] for key in keys]
 
 
