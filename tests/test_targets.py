@@ -132,6 +132,22 @@ class TestEveryTarget:
         assert caplog.text.count("\n") == 1
 
 
+def test_other_weights_in_the_same_file_make_another_target(empty_cache: Path, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    from crossattack.targets.dcmh import Dcmh
+    from surrogates.towers import image_tower
+
+    (pairs, split), digests = scenes(), []
+    recipe = Dcmh(image_tower="convnet", epochs=1, batch=16, bits=BITS, weights=str(tmp_path / "start.safetensors"))
+    for seed in (0, 1, 0):
+        torch.manual_seed(seed)
+        save_file(image_tower("convnet").state_dict(), recipe.weights)
+        digests.append(recipe.load(pairs.take(split.train), device="cpu", progress=Silent()).digest)
+    assert digests[0] == digests[2] != digests[1]
+    assert len(list((empty_cache / "targets").glob("*.safetensors"))) == 2
+
+
 def test_dcmh_learns_scenes_it_has_not_seen(empty_cache: Path) -> None:
     """Validation on other scenes: well above the floor after a few seconds of training."""
     from crossattack.datasets.scenes import Scenes

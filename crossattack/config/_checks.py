@@ -79,7 +79,7 @@ def _vectors(key: str, attack: Section, seen: str, network: Section) -> list[tup
     from surrogates.towers import has_embeddings
 
     tower = getattr(network.plugin, "text_tower", None)
-    if not attack.plugin.needs.embeddings or tower not in TEXT_TOWERS.names() or has_embeddings(tower):
+    if not attack.plugin.needs.embeddings or tower is None or tower.partition(":")[0] not in TEXT_TOWERS.names() or has_embeddings(tower):
         return []
     good = " or ".join(name for name in TEXT_TOWERS.names() if has_embeddings(name))
     return [(f"{seen}.text_tower", f"{good} wanted by {attack.name}, the {key}, which moves along vectors of words, {tower} got.")]
@@ -138,8 +138,14 @@ def _image_tower(name: str) -> str | None:
 
 
 def _text_tower(name: str) -> str | None:
-    known = TEXT_TOWERS.names()
-    return None if name in known else str(UnknownName(TEXT_TOWERS.kind, name, known))
+    known, first = TEXT_TOWERS.names(), name.partition(":")[0]
+    if first not in known:
+        return str(UnknownName(TEXT_TOWERS.kind, first, known))
+    if name in ("bag_of_words", "transformer"):  # without weights of their own; answered before torch is there
+        return None
+    from surrogates.towers import text_tower_refusal
+
+    return f"{says}." if (says := text_tower_refusal(name)) else None
 
 
 def _weights(weights: str) -> str | None:

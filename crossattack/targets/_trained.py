@@ -27,7 +27,7 @@ from crossattack.metrics.ranking import mean_average_precision, share_a_label
 from crossattack.targets import Similarity
 from surrogates.network import HashingNetwork, from_file, to_bytes
 from surrogates.texts import Embedded, Texts
-from surrogates.towers import EmbeddingTower
+from surrogates.towers import EmbeddingTower, weights_file
 
 log = logging.getLogger("crossattack")
 
@@ -86,7 +86,7 @@ def kept(
     recipe: the plugin's frozen dataclass. version: raised whenever the code of the recipe changes what it makes.
     fit: trains and returns the network as a file's bytes, with facts worth keeping (validation figures).
     """
-    made_of = {"name": name, "version": version, "recipe": asdict(recipe), "data": digest(train)}
+    made_of = {"name": name, "version": version, "recipe": asdict(recipe), "data": digest(train)} | _start(recipe)
     key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
     path = cache_folder("targets") / f"{name}-{key}.safetensors"
     with locked(path):
@@ -100,6 +100,13 @@ def kept(
             with whole_file(path.with_suffix(".json")) as file:
                 file.write_text(json.dumps(manifest, indent=1))
     return path, manifest
+
+
+def _start(recipe: Any) -> dict[str, str]:
+    """The sha256 of the file that its picture tower starts from; nothing where that is none, or comes with a package."""
+    tower, weights = getattr(recipe, "image_tower", None), getattr(recipe, "weights", None)
+    file = weights_file(tower, weights) if tower and weights else None
+    return {"start": hashlib.sha256(Path(file).read_bytes()).hexdigest()} if file and Path(file).is_file() else {}
 
 
 def _manifest(path: Path) -> dict[str, Any] | None:
