@@ -1,0 +1,74 @@
+"""Training in several processes, one machine or many: each takes a part of every batch, and the result is that of one process.
+
+A loss of pairs needs the whole batch. So each process makes the outputs of its part, all exchange them, gradients and all, and each
+computes the loss of the whole; `DistributedDataParallel` then has the mean of equal sums. What batch normalisation sees in
+training is the part of each, as everywhere; networks without it end as in one process but for the order of sums.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.distributed
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from surrogates.precision import mixed
+
+
+class Step(nn.Module):
+    """The loss of a batch: outputs of its pictures, then the objective."""
+
+    def __init__(self, network: Any, objective: Callable[[Tensor, Tensor], Tensor], precision: str) -> None:
+        super().__init__()
+        self.network, self._objective, self._precision = network, objective, precision
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"], batch: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
+        with mixed(images.device, self._precision):
+            if world() == 1:
+                outputs = self.network.project_images(images)
+            else:
+                parts = images.tensor_split(world())
+                outputs = _together(self.network.project_images(parts[rank()]).float(), [len(part) for part in parts])
+        return self._objective(outputs.float(), batch)
+
+
+def shared(step: Step) -> nn.Module:
+    """The step as all processes take it together; itself where there is one."""
+    return step if world() == 1 else DistributedDataParallel(step, find_unused_parameters=True)
+
+
+def alike(network: nn.Module) -> None:
+    """Give every process the first one's running statistics, so that all choose the same epoch."""
+    if world() > 1:
+        for buffer in network.buffers():
+            torch.distributed.broadcast(buffer, 0)
+
+
+def told_by_first(value: Any) -> Any:
+    """What the first process says, in all of them."""
+    if world() == 1:
+        return value
+    box = [value]
+    torch.distributed.broadcast_object_list(box, 0)
+    return box[0]
+
+
+def world() -> int:
+    """How many processes there are."""
+    return torch.distributed.get_world_size() if torch.distributed.is_available() and torch.distributed.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this is."""
+    return torch.distributed.get_rank() if world() > 1 else 0
+
+
+def _together(outputs: Float[Tensor, "part dim"], sizes: list[int]) -> Float[Tensor, "batch dim"]:
+    """The parts of all processes, in order; gradients go back to where each came from. Parts are filled up to be exchanged."""
+    from torch.distributed.nn.functional import all_gather
+
+    filled = torch.cat([outputs, outputs.new_zeros(max(sizes) - len(outputs), outputs.shape[1])])
+    gathered = all_gather(filled)  # type: ignore[no-untyped-call]
+    return torch.cat([part[:size] for part, size in zip(gathered, sizes, strict=True)])
