@@ -62,10 +62,16 @@ def targets_train(
     Examples:
       crossattack targets train dcmh --data pictograms
       crossattack targets train dcmh --set target.image_tower=mobilenet_v2 --set target.weights=default
+      torchrun --nproc-per-node 2 --no-python crossattack targets train dcmh
 
     Exit codes: 0 trained, or there already, 2 bad usage, 130 interrupted, 1 anything else.
     """
-    told, target, _, _ = _loaded(name, data, root, config, set_, device, allow_code)
+    from surrogates.ranks import joined, rank
+
+    with joined():
+        told, target, _, _ = _loaded(name, data, root, config, set_, device, allow_code)
+        if rank() > 0:
+            return
     manifest = getattr(target, "facts", {})
     told |= {key: manifest[key] for key in ("validation", "seconds", "curve") if key in manifest}
     if as_json:
@@ -136,7 +142,9 @@ def _loaded(
     config = load_config(path, overrides or [], flags)
     if getattr(config.target.plugin, "remote", False):
         raise UsageError(f"a target in this process wanted, {config.target.name} got, a service; `crossattack run` asks it.")
-    progress = progress_for(sys.stderr)
+    from surrogates.ranks import rank
+
+    progress = progress_for(sys.stderr, quiet=rank() > 0)
     pairs, split = config.data.plugin.load(progress)
     target = config.target.plugin.load(pairs.take(split.train), device=config.torch_device(), progress=progress)
     return {"name": config.target.name, "digest": target.digest, "settings": config.target.resolved()}, target, config, (pairs, split)

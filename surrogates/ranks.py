@@ -5,7 +5,9 @@ computes the loss of the whole; `DistributedDataParallel` then has the mean of e
 training is the part of each, as everywhere; networks without it end as in one process but for the order of sums.
 """
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -32,6 +34,21 @@ class Step(nn.Module):
                 parts = images.tensor_split(world())
                 outputs = _together(self.network.project_images(parts[rank()]).float(), [len(part) for part in parts])
         return self._objective(outputs.float(), batch)
+
+
+@contextmanager
+def joined() -> Iterator[None]:
+    """A process group, where torchrun has started this process as one of several; nothing otherwise."""
+    if int(os.environ.get("WORLD_SIZE", "1")) < 2 or world() > 1:
+        yield
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 def shared(step: Step) -> nn.Module:

@@ -3,16 +3,19 @@
 import os
 import sys
 import time
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from worlds import scenes
 
+from crossattack.cli import main
 from crossattack.progress import Silent
 from crossattack.targets.dcmh import Dcmh
 from surrogates.losses import pairwise_likelihood
 from surrogates.network import HashingNetwork, network_for
+from surrogates.ranks import joined
 from surrogates.training import Schedule, train
 
 RECIPE = Dcmh(image_tower="convnet", epochs=6, batch=16, bits=12)
@@ -50,14 +53,12 @@ def together() -> HashingNetwork:
 
 
 def of_rank(folder: Path) -> None:
-    """One of two processes, and a target that both train and the first one writes."""
-    rank = os.environ["RANK"]
-    torch.distributed.init_process_group("gloo")
-    torch.save(together().state_dict(), folder / f"{rank}.pt")
-    pairs, split = scenes()
-    target = RECIPE.load(pairs.take(split.train), device="cpu", progress=Silent())
-    (folder / f"{rank}.digest").write_text(target.digest)
-    torch.distributed.destroy_process_group()
+    """One of two processes, and a target that both train, the first one writing it and telling of it."""
+    rank, command = os.environ["RANK"], ["targets", "train", "dcmh", "--data", "scenes", "--json"]
+    settings = ["data.pairs=240", "data.pixels=16", "target.image_tower=convnet", "target.epochs=2", "target.batch=16", "target.bits=12"]
+    with joined(), (folder / f"{rank}.json").open("w") as out, redirect_stdout(out):
+        torch.save(together().state_dict(), folder / f"{rank}.pt")
+        assert main([*command, *(part for setting in settings for part in ("--set", setting))]) == 0
 
 
 def alone(folder: Path) -> None:
@@ -65,8 +66,6 @@ def alone(folder: Path) -> None:
 
     class Slow(Silent):
         def stage(self, title: str, total: int):  # type: ignore[no-untyped-def]
-            from contextlib import nullcontext
-
             return nullcontext(lambda steps, note: time.sleep(0.5))
 
     pairs, split = scenes()
