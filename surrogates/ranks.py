@@ -1,7 +1,7 @@
 """Training in several processes, one machine or many: each takes a part of every batch, and the result is that of one process.
 
-A loss of pairs needs the whole batch. So each process makes the outputs of its part, all exchange them, gradients and all, and each
-computes the loss of the whole; `DistributedDataParallel` then has the mean of equal sums. What batch normalisation sees in
+A loss of pairs needs the whole batch. So each process makes the outputs of its part, all exchange them, and each computes the loss
+of the whole and follows it back through its own part; `DistributedDataParallel` puts that together. What batch normalisation sees in
 training is the part of each, as everywhere; networks without it end as in one process but for the order of sums.
 """
 
@@ -83,9 +83,15 @@ def rank() -> int:
 
 
 def _together(outputs: Float[Tensor, "part dim"], sizes: list[int]) -> Float[Tensor, "batch dim"]:
-    """The parts of all processes, in order; gradients go back to where each came from. Parts are filled up to be exchanged."""
-    from torch.distributed.nn.functional import all_gather
+    """The parts of all processes, in order. Gradients go to the own part, times the number of processes, as their mean is taken later.
 
-    filled = torch.cat([outputs, outputs.new_zeros(max(sizes) - len(outputs), outputs.shape[1])])
-    gathered = all_gather(filled)  # type: ignore[no-untyped-call]
-    return torch.cat([part[:size] for part, size in zip(gathered, sizes, strict=True)])
+    Parts are filled up to be exchanged.
+    """
+    filled = torch.cat([outputs.detach(), outputs.new_zeros(max(sizes) - len(outputs), outputs.shape[1])])
+    gathered = [torch.empty_like(filled) for _ in sizes]
+    torch.distributed.all_gather(gathered, filled)
+    if outputs.requires_grad:
+        outputs.register_hook(lambda slope: slope * world())  # type: ignore[no-untyped-call]
+    parts = [part[:size] for part, size in zip(gathered, sizes, strict=True)]
+    parts[rank()] = outputs
+    return torch.cat(parts)
