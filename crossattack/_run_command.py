@@ -45,11 +45,11 @@ def run(wish: Wish) -> None:
         config = same_config(load_config(wish.path or folder / "config.yaml", wish.overrides, wish.flags), folder)
     else:
         refuse_given(config)
-        config, folder = new_folder(config, wish.runs)
+        config, folder = new_folder(config.fit_to_run(), wish.runs)
     results = finished(folder)
     if results is None:
         refuse_given(config)
-        results = interruptible(config, folder, wish)
+        results = interruptible(config.fit_to_run(), folder, wish)
     elif wish.resume:
         refuse_larger_caps(config, folder)
     show(results, folder, wish)
@@ -71,7 +71,8 @@ def interruptible(config: RunConfig, folder: Path, wish: Wish) -> Mapping[str, A
             return carry_out(config, folder, progress_for(sys.stderr, *listeners, quiet=wish.quiet), resumed=wish.resume)
     except KeyboardInterrupt as interrupt:
         runs = "" if wish.runs == Path("runs") else f" --runs {shlex.quote(str(wish.runs))}"
-        raise Interrupted(f"interrupted; go on with: crossattack run --name {config.name} --resume{runs}") from interrupt
+        code = " --allow-code" if getattr(config.target.plugin, "allow_code", None) else ""
+        raise Interrupted(f"interrupted; go on with: crossattack run --name {config.name} --resume{runs}{code}") from interrupt
 
 
 def show(results: Mapping[str, Any], folder: Path, wish: Wish) -> None:

@@ -126,7 +126,8 @@ def _nulls(results: dict[str, Any]) -> Iterator[Check]:
             detail = "the changed texts exist in feature space only and this target takes none, so noise, attacked and recovered are null"
             yield Check(f"{direction}: attack", None, detail)
         if found["map"]["clean"] is not None and found["map"]["ceiling"] is None:
-            detail = "there is no white box of a service, so ceiling and recovered are null"
+            of = "a service" if results["service"] else "a model that is called and not looked into"
+            detail = f"there is no white box of {of}, so ceiling and recovered are null"
             yield Check(f"{direction}: ceiling", None, detail)
         elif found["recovered_ci95"] is None:
             detail = "the ceiling does no damage in some resample, or there is one group: no interval"

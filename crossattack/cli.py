@@ -1,4 +1,5 @@
-"""The command line: `crossattack run | sweep | compare | perturb | serve | replay | report | score | evaluate | ledger | list | data`.
+"""The command line: `crossattack run | sweep | compare | perturb | serve | replay | report | score | evaluate | ledger | list | data |
+targets`.
 
 Nothing heavy is imported before it is needed, so that help and refusals come at once. What goes wrong on purpose is one
 line a problem on stderr, never a traceback; a traceback is a bug of ours.
@@ -23,9 +24,11 @@ from crossattack._cli_output import stdout_or_a_line
 from crossattack._cli_report import report_command
 from crossattack._cli_score import score_command
 from crossattack._cli_sweep import sweep_command
+from crossattack._cli_targets import AllowCode, targets_app
 from crossattack._machine import settle
 from crossattack._perturb_command import perturb_command
 from crossattack.errors import CrossattackError, Interrupted
+from crossattack.leave import Leave
 
 app = typer.Typer(
     name="crossattack",
@@ -37,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(data_app, name="data")
 app.add_typer(ledger_app, name="ledger")
+app.add_typer(targets_app, name="targets")
 app.command("perturb")(perturb_command)
 app.command("report")(report_command)
 app.command("score")(score_command)
@@ -95,6 +99,7 @@ def run_command(
     authorised: Annotated[
         bool, typer.Option("--i-am-authorised", help="You own the service at target.url, or its owner lets you test it.")
     ] = False,
+    allow_code: AllowCode = False,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that stopped, on the same bill.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Losses and progress as scalars, in the run's folder.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress; print nothing but the run's folder.")] = False,
@@ -120,7 +125,7 @@ def run_command(
         **{"target.name": target, "attack.name": attack, "data.name": data, "data.root": root, "target.bits": bits},
         **{"oracle.budget": budget, "oracle.per_item": per_item, "attack.eps": eps, "attack.steps": steps},
         **{"attacked": attacked, "seed": seed, "device": device, "name": name},
-        **{"target.authorised": authorised or None},
+        **{"target.authorised": authorised or None, "target.allow_code": Leave() if allow_code else None},
     }
     shown: dict[str, Any] = {"quiet": quiet, "as_json": as_json, "tensorboard": tensorboard}
     run(Wish(path=config, overrides=set_ or [], flags=flags, runs=runs, resume=resume, **shown))
@@ -146,6 +151,7 @@ def serve_command(
     tokens: Annotated[Path | None, typer.Option(metavar="FILE", help="Bearer tokens, `name:token` a line. [$CROSSATTACK_TOKENS]")] = None,
     rate: Annotated[str | None, typer.Option(metavar="N/s", help="Items a second, of one account. [no limit]")] = None,
     quota: Annotated[int | None, typer.Option(metavar="INT", min=0, help="Items that one account may ever ask. [no limit]")] = None,
+    allow_code: AllowCode = False,
     state: Annotated[Path | None, typer.Option(metavar="FILE", help="Counts and idempotency keys. [one a target, in the cache]")] = None,
 ) -> None:
     """Serve a target over HTTP, with a search page: a black box that is really remote.
@@ -161,7 +167,8 @@ def serve_command(
     """
     from crossattack.serve.start import Wish, serve
 
-    flags = {"target.name": target, "data.name": data, "data.root": root, "target.bits": bits, "device": device}
+    leave = Leave() if allow_code else None
+    flags = {"target.name": target, "data.name": data, "data.root": root, "target.bits": bits, "device": device, "target.allow_code": leave}
     serve(
         Wish(
             path=config,

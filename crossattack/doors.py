@@ -54,7 +54,7 @@ class Doors:
 
     def white_box(self, context: AttackContext) -> AttackContext | None:
         """The same context with everything granted, or None where there is no looking inside."""
-        if self.visit is not None or self.index is None:
+        if self.visit is not None or self.index is None or getattr(self.target, "opaque", False):
             return None
         labels = self.roles.database.labels, self.roles.query.labels, self.roles.own.labels
         return replace(context, white_box=WhiteBox(self.target, self.index.images, self.index.texts, *labels, self.target.similarity))

@@ -30,7 +30,7 @@ def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTH
 
     given: a target and pairs that are at hand, in the place of what the configuration would load.
     """
-    clock, started, device, streams = Clock(), datetime.now(UTC), config.torch_device(), Streams(config.seed)
+    clock, started, device, streams = Clock(), datetime.now(UTC), config.fit_to_run().torch_device(), Streams(config.seed)
     with clock("data"):
         pairs, split = given.data or config.data.plugin.load(progress)
     with clock("target"):

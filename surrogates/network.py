@@ -23,7 +23,7 @@ class HashingNetwork(nn.Module):
 
     def __init__(self, image: str, text: str, bits: int, *, text_settings: dict[str, Any], weights: str = "none") -> None:
         super().__init__()
-        self.bits, self._names = bits, {"image_tower": image, "text_tower": text}
+        self.bits, self._names = bits, {"image_tower": image, "text_tower": text.partition(":")[0]}
         self.image_tower, self.text_tower = image_tower(image, weights), text_tower(text, **text_settings)
         self.from_scratch = weights == "none" or (weights == "own" and self.image_tower.own_weights == "none")
         self.image_head, self.text_head = nn.Linear(self.image_tower.features, bits), nn.Linear(self.text_tower.features, bits)
@@ -59,9 +59,12 @@ class HashingNetwork(nn.Module):
 
 
 def network_for(texts: Texts, *, image: str, text: str, bits: int, weights: str) -> HashingNetwork:
-    """A fresh network whose vocabulary (where its text tower has one) is read off these texts."""
-    settings = text_tower_for(text, texts).settings
-    return HashingNetwork(image, text, bits, text_settings=settings, weights=weights)
+    """A fresh network whose vocabulary (where its text tower has one) is read off these texts; "name:folder" as in `text_tower_for`."""
+    tower = text_tower_for(text, texts)
+    network = HashingNetwork(image, text, bits, text_settings=tower.settings, weights=weights)
+    if getattr(tower, "starts_trained", False):
+        network.text_tower = tower
+    return network
 
 
 def to_bytes(network: HashingNetwork) -> bytes:

@@ -1,6 +1,5 @@
 """One training loop for every network, target or surrogate."""
 
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,8 +9,11 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from surrogates.course import Course, signature
 from surrogates.features import FeatureNetwork
 from surrogates.network import HashingNetwork
+from surrogates.precision import faster
+from surrogates.ranks import Step, alike, rank, shared, told_by_first
 
 Trained = TypeVar("Trained", HashingNetwork, FeatureNetwork)
 Objective: TypeAlias = Callable[[Float[Tensor, "batch bits"], Int64[Tensor, " batch"]], Float[Tensor, ""]]
@@ -38,7 +40,8 @@ class Schedule:
     """How long and how fast. A picture tower that starts from trained weights takes `tower_lr`, everything else `lr`.
 
     Both rates rise over the first tenth of the steps and fall to zero along a cosine (AdamW). `shift` moves each picture
-    by up to so many pixels, edges repeated; `flip` mirrors half of them.
+    by up to so many pixels, edges repeated; `flip` mirrors half of them. patience: epochs without a better score after which
+    it ends; None: never early. precision: float32, bfloat16, or auto for whichever is measured to be faster.
     """
 
     epochs: int
@@ -48,6 +51,8 @@ class Schedule:
     weight_decay: float = 1e-4
     shift: int = 4
     flip: bool = True
+    patience: int | None = None
+    precision: str = "float32"
 
 
 def train(
@@ -59,13 +64,18 @@ def train(
     *,
     tick: Tick,
     score: Callable[[], float] | None = None,
+    course: Course | None = None,
 ) -> Trained:
     """Train in place and return the network in evaluation mode, at the epoch of the best `score` where one is given.
 
     `objective(outputs, batch)` is the loss of a batch: the unbounded outputs of its pictures, (batch, bits), and their
     positions; it projects the texts it needs by itself, which costs little. `tick` is called once an epoch.
+    course: where to note how it goes, and to go on from where it was killed; the objective is to have no state of its own then.
+    FloatingPointError where the loss is no longer finite.
+
+    Within a process group of torch.distributed, all of its processes train one network together (see `ranks`).
     """
-    device = next(network.parameters()).device
+    course, device = course or Course(), next(network.parameters()).device
     network.to(memory_format=torch.channels_last)
     tower = list(network.image_tower.parameters())
     inside = {id(parameter) for parameter in tower}
@@ -74,28 +84,43 @@ def train(
     optimiser = torch.optim.AdamW(rates, weight_decay=schedule.weight_decay)
     per_epoch = max(1, len(images) // schedule.batch)  # a last batch of one would upset batch normalisation
     pace = torch.optim.lr_scheduler.LambdaLR(optimiser, _warm_cosine(schedule.epochs * per_epoch))
-    best, best_score = None, -math.inf
-    for epoch in range(schedule.epochs):
+    parts, of = {"network": network, "optimiser": optimiser, "pace": pace}, signature(network, schedule, len(images))
+    course.precision = schedule.precision
+    course.restore(of, parts, generator)
+    for done in course.curve:
+        tick(1, "as it was", loss=done["loss"])
+    if course.precision == "auto":
+        network.train()
+        course.precision = told_by_first(
+            faster(network, augment(images[torch.arange(min(schedule.batch, len(images)))], 0, False, torch.Generator()).to(device))
+        )
+    step = shared(Step(network, objective, course.precision))
+    while len(course.curve) < schedule.epochs and not _gave_up(course, schedule):
         network.train()
         total = 0.0
         for batch in torch.randperm(len(images), generator=generator).tensor_split(per_epoch):
-            pictures = augment(images[batch], schedule.shift, schedule.flip, generator).to(device)
-            loss = objective(network.project_images(pictures), batch)
+            loss = step(augment(images[batch], schedule.shift, schedule.flip, generator).to(device), batch)
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
             pace.step()
             total += loss.item()
+        if not math.isfinite(total):
+            wanted = f"a finite loss wanted in epoch {len(course.curve) + 1}, {total} got in {course.precision}"
+            raise FloatingPointError(f"{wanted}; lower `lr`, or say `precision: float32`.")
         network.eval()
-        values = {"loss": total / per_epoch}
-        if score is not None:
-            values["validation"] = score()
-            if values["validation"] > best_score:
-                best, best_score = copy.deepcopy(network.state_dict()), values["validation"]
-        tick(1, f"epoch {epoch + 1}", **values)
-    if best is not None:
-        network.load_state_dict(best)
+        alike(network)
+        values = course.take_down(total / per_epoch, None if score is None else score(), network)
+        if rank() == 0:
+            course.save(of, parts, generator)
+        tick(1, f"epoch {len(course.curve)}", **values)
+    if course.best is not None:
+        network.load_state_dict(course.best)
     return network.eval()
+
+
+def _gave_up(course: Course, schedule: Schedule) -> bool:
+    return schedule.patience is not None and course.stale >= schedule.patience
 
 
 def augment(

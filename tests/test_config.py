@@ -87,7 +87,7 @@ def test_settings_fall_on_the_chosen_plugin_whatever_their_order() -> None:
 @pytest.mark.parametrize(
     ("overrides", "line"),
     [
-        ("target=dchm", "target: no target is called 'dchm' (did you mean 'dcmh'?); choose one of dcmh"),
+        ("target=dchm", "target: no target is called 'dchm' (did you mean 'dcmh'?); choose one of "),
         ("oracle.budget=-5", "oracle.budget: 0 or more wanted, -5 got; the nearest is 0."),
         ("attack.eps=300", "attack.eps: 1 or less wanted, 300 got; the nearest is 1. Pixels are in [0, 1]: write 8/255."),
         ("atack.eps=1", "atack: no such key (did you mean 'attack'?); known here: name, seed,"),

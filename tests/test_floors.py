@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors codes",
     "streams progress cache sqlite machine stored",
-    "registry metrics fingerprint tensorboard",
+    "registry metrics fingerprint tensorboard leave",
     "ledger datasets",
     "endpoint checks exchange",
     "encoding code_measures",
@@ -20,7 +20,7 @@ FLOORS = (
     "attacks",
     "items rankings",
     "perturbing",
-    "config evaluation goals given",
+    "config evaluation goals given quality",
     "evidence service plugins",
     "results run_folder doors",
     "experiment",

@@ -7,18 +7,15 @@ from pathlib import Path
 
 import pytest
 
-import crossattack.targets
 from crossattack.config import load_config
 from crossattack.experiment import run
 from crossattack.progress import Silent
-from crossattack.registry import Registry
 from crossattack.report.figure import draw
 from crossattack.report.table import print_table
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 KEPT = ROOT / "docs/results"
-names = Registry.names
 
 
 def test_the_printed_table_is_the_one_of_the_kept_results(capsys: pytest.CaptureFixture[str]) -> None:
@@ -65,18 +62,18 @@ def test_kept_results_have_no_path_of_a_machine() -> None:
 
 
 def test_the_readme_s_own_target_is_attacked(tmp_path: Path, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One file adds one target: with it among the plugins, `--target mine` runs from end to end."""
+    """A file in the folder where one stands is a target, by its dotted path."""
     (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
     (tmp_path / "mine.py").write_text(code, encoding="utf-8")
-    monkeypatch.setattr(crossattack.targets, "__path__", [*crossattack.targets.__path__, str(tmp_path)])
-    monkeypatch.setattr(Registry, "names", lambda self: ("dcmh", "mine") if self.kind == "target" else names(self))
-    overrides = ["target=mine", "target.bits=16", "data=scenes", "data.pairs=200", "data.pixels=16", "attacked=10"]
-    overrides += ["oracle.budget=40", "surrogate.image_tower=convnet", "surrogate.least_steps=0", "surrogate.epochs=1"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    overrides = ["target=module", "target.path=mine:engine", "target.settings.bits=16", "data=scenes", "data.pairs=200", "data.pixels=16"]
+    overrides += ["oracle.budget=40", "surrogate.image_tower=convnet", "surrogate.least_steps=0", "surrogate.epochs=1", "attacked=10"]
     results = run(load_config(overrides=[*overrides, "name=mine"]), tmp_path, Silent())
-    assert results["target"] | {"digest": ""} == {"name": "mine", "dim": 16, "digest": ""}
+    assert results["target"] | {"digest": ""} == {"name": "module", "dim": 16, "digest": ""}
     for direction in results["directions"].values():
         assert direction["map"]["ceiling"] < direction["map"]["clean"]
-    sys.modules.pop("crossattack.targets.mine")
+    sys.modules.pop("mine")
 
 
 def test_no_place_was_left_to_be_filled() -> None:

@@ -66,7 +66,7 @@ def test_every_plugin_has_its_class_and_says_what_it_is_in_a_line(registry: Regi
     [
         (ATTACKS, {"aach", "noise", "pgd"}),
         (DATASETS, {"pictograms", "scenes"}),
-        (TARGETS, {"dcmh", "http"}),
+        (TARGETS, {"callable", "codes", "dcmh", "embedding", "http", "module"}),
         (IMAGE_TOWERS, {"efficientnet_lite0", "convnet", "cnnf"}),
         (TEXT_TOWERS, {"bag_of_words"}),
     ],

@@ -1,6 +1,7 @@
 """What every target promises: the suite runs over every file of `crossattack/targets`, each trained in a second.
 
-Remote ones have nothing to train and no gradients; what they promise stands in `test_http_endpoint.py`.
+Remote ones have nothing to train and no gradients; what they promise stands in `test_http_endpoint.py`. Nor have those that
+people bring themselves: `test_own_models.py`.
 """
 
 import json
@@ -24,7 +25,7 @@ from crossattack.targets import reads_texts
 from surrogates.texts import Bags
 
 BITS = 12
-TRAINED = [name for name in TARGETS.names() if not getattr(TARGETS.load(name), "remote", False)]
+TRAINED = [name for name in TARGETS.names() if not {"remote", "brought"} & set(vars(TARGETS.load(name)))]
 SMALL = {"bits": BITS, "dim": BITS, "image_tower": "convnet", "epochs": 1, "batch": 16}  # each takes what it knows
 SCRIPT = """
 import json, sys
@@ -129,6 +130,22 @@ class TestEveryTarget:
         assert loaded(name).digest == digest
         assert "does not match its manifest" in caplog.text
         assert caplog.text.count("\n") == 1
+
+
+def test_other_weights_in_the_same_file_make_another_target(empty_cache: Path, tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    from crossattack.targets.dcmh import Dcmh
+    from surrogates.towers import image_tower
+
+    (pairs, split), digests = scenes(), []
+    recipe = Dcmh(image_tower="convnet", epochs=1, batch=16, bits=BITS, weights=str(tmp_path / "start.safetensors"))
+    for seed in (0, 1, 0):
+        torch.manual_seed(seed)
+        save_file(image_tower("convnet").state_dict(), recipe.weights)
+        digests.append(recipe.load(pairs.take(split.train), device="cpu", progress=Silent()).digest)
+    assert digests[0] == digests[2] != digests[1]
+    assert len(list((empty_cache / "targets").glob("*.safetensors"))) == 2
 
 
 def test_dcmh_learns_scenes_it_has_not_seen(empty_cache: Path) -> None:

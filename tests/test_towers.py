@@ -1,9 +1,11 @@
 """Towers: one suite over every picture tower, fresh and read back, and bags of words."""
 
+import re
 from pathlib import Path
 
 import pytest
 import torch
+from tiny_language import tiny_bert, tiny_clip
 from torch import Tensor
 
 from crossattack.registry import IMAGE_TOWERS, TEXT_TOWERS
@@ -109,6 +111,32 @@ def test_weights_and_towers_that_do_not_exist_say_the_ways_out(name: str, weight
     with pytest.raises(ValueError, match=name) as refused:
         image_tower(name, weights)
     assert "\n" not in str(refused.value)
+    if weights == "default":  # three ways out
+        assert re.search(r"wanted, .*; .*(path).*(none).*(choose another tower|from scratch)$", str(refused.value))
+
+
+@pytest.mark.parametrize(("name", "file"), [("mobilenet_v2", "mobilenet_v2-b0353104.pth"), ("mobilenet_v2", "mobilenet_v2-7ebf99e0.pth")])
+def test_default_weights_are_found_in_torchs_cache_without_a_network(name: str, file: str, empty_torch_hub: Path) -> None:
+    torch.manual_seed(0)
+    fresh = image_tower(name)
+    (empty_torch_hub / "hub/checkpoints").mkdir(parents=True)
+    state = {f"features.{key}": tensor for key, tensor in fresh.network.features.state_dict().items()}
+    last = {"classifier.1.weight": torch.zeros(1000, fresh.features), "classifier.1.bias": torch.zeros(1000)}
+    torch.save({**state, **last}, empty_torch_hub / "hub/checkpoints" / file)
+    found = image_tower(name, "default").network.state_dict()
+    assert all(torch.equal(found[key], tensor) for key, tensor in fresh.network.state_dict().items())
+
+
+def test_small_pictures_are_made_large_enough_for_networks_that_pool_them_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AlexNet has nothing left of 16 pixels; a vision transformer knows one size only."""
+    for layer in (torch.nn.Conv2d, torch.nn.Linear):
+        monkeypatch.setattr(layer, "reset_parameters", lambda self: torch.nn.init.constant_(self.weight, 1e-3))
+    for name, side in (("alexnet", 63), ("vit_b_16", 224)):
+        tower, sizes = image_tower(name).eval(), list[tuple[int, ...]]()
+        tower.network.register_forward_pre_hook(lambda network, given, sizes=sizes: sizes.append(tuple(given[0].shape)))
+        with torch.no_grad():
+            assert tower(torch.rand(1, 3, 16, 16)).shape == (1, tower.features)
+        assert sizes == [(1, 3, side, side)]
 
 
 @pytest.fixture
@@ -158,7 +186,9 @@ def test_a_bag_of_zeros_and_ones_is_the_text_it_stands_for() -> None:
 
 
 @pytest.mark.parametrize("name", TEXT_TOWERS.names())
-def test_a_text_tower_is_built_again_from_its_settings(name: str) -> None:
+def test_a_text_tower_is_built_again_from_its_settings(name: str, tmp_path: Path) -> None:
+    makers = {"minilm": tiny_bert, "clip_text": tiny_clip}
+    name = makers[name](tmp_path) if name in makers else name
     torch.manual_seed(0)
     tower = text_tower_for(name, ["red square", "red circle", "blue square"]).eval()
     again = text_tower(name, **tower.settings).eval()

@@ -1,7 +1,8 @@
 """A surrogate: an image/text hashing network that learned what the oracle answered."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -16,6 +17,7 @@ from crossattack.attacks._recipe import SurrogateRecipe as SurrogateRecipe
 from crossattack.cache import whole_file
 from crossattack.codes import harden
 from crossattack.encoding import encode
+from crossattack.errors import TrainingFailed
 from crossattack.progress import Progress
 from crossattack.streams import Streams
 from surrogates.features import FeatureNetwork
@@ -79,11 +81,20 @@ def fit_features(
         return found
 
     schedule = _schedule(recipe, len(answers.images))
-    with progress.stage(f"training {path.stem}", schedule.epochs) as tick:
+    with progress.stage(f"training {path.stem}", schedule.epochs) as tick, _in_a_line(path.stem):
         train(network, answers.images, objective, schedule, streams.torch(path.stem, "batches"), tick=tick)
     with whole_file(path) as file:
         file.write_bytes(features_to_bytes(network))
     return FeatureSurrogate(network, answers)
+
+
+@contextmanager
+def _in_a_line(name: str) -> Iterator[None]:
+    """A loss that is no longer finite, said to a person."""
+    try:
+        yield
+    except FloatingPointError as error:
+        raise TrainingFailed(f"training {name}: {error}") from error
 
 
 def _schedule(recipe: SurrogateRecipe, items: int) -> Schedule:
@@ -119,7 +130,7 @@ def fit_surrogate(
     generator = streams.torch(path.stem, "batches")
     schedule = _schedule(recipe, len(answers.images))
     objective = lesson(network, answers, recipe, schedule, generator)
-    with progress.stage(f"training {path.stem}", schedule.epochs) as tick:
+    with progress.stage(f"training {path.stem}", schedule.epochs) as tick, _in_a_line(path.stem):
         train(network, answers.images, objective, schedule, generator, tick=tick)
     with whole_file(path) as file:
         file.write_bytes(to_bytes(network))

@@ -18,12 +18,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from crossattack.config._checks import (
     attack_problems,
     device_problem,
+    features_problems,
     modality_problems,
     radius_problems,
     reveals_problems,
     service_problems,
     tower_problems,
 )
+from crossattack.config._leave import leave
 from crossattack.config._problems import Problems, explain
 from crossattack.config._section import Section, as_table, checked, chosen
 from crossattack.config._sources import merge, read_override, read_yaml
@@ -154,7 +156,7 @@ class RunConfig(_Table):
         found += radius_problems("attack", self.attack) + radius_problems("ceiling", self.ceiling)
         found += reveals_problems(self.attack, self.oracle.reveals, self.oracle.top_k)
         found += tower_problems("target", self.target) + tower_problems("surrogate", self.surrogate)
-        found += service_problems(self.target, self.oracle.white_box)
+        found += service_problems(self.target, self.oracle.white_box) or features_problems(self.target, self.oracle.reveals)
         if says := device_problem(self.device):
             found.append(("device", says))
         if found:
@@ -164,6 +166,12 @@ class RunConfig(_Table):
     def resolved(self) -> dict[str, Any]:
         """All settings as plain values, fit for JSON and YAML; valid input again."""
         return self.model_dump(mode="json")
+
+    def fit_to_run(self) -> "RunConfig":
+        """The same, once it is known that an attack can be run on the target; `ConfigError` says why not."""
+        if reason := getattr(self.target.plugin, "unfit", None):
+            raise ConfigError(f"{reason}")
+        return self
 
     def torch_device(self) -> str:
         """The device in torch's words: `auto` settled on this machine."""
@@ -182,7 +190,7 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = (), flags: 
     tree = read_yaml(path) if path else {}
     changes = [read_override(text) for text in overrides]
     changes += [(key, value) for key, value in (flags or {}).items() if value is not None]
-    return config_of(tree, changes)
+    return config_of(tree, [*changes, *leave(tree, changes)])
 
 
 def config_of(tree: dict[str, Any], changes: Sequence[tuple[str, Any]] = ()) -> RunConfig:

@@ -79,7 +79,7 @@ def _vectors(key: str, attack: Section, seen: str, network: Section) -> list[tup
     from surrogates.towers import has_embeddings
 
     tower = getattr(network.plugin, "text_tower", None)
-    if not attack.plugin.needs.embeddings or tower not in TEXT_TOWERS.names() or has_embeddings(tower):
+    if not attack.plugin.needs.embeddings or tower is None or tower.partition(":")[0] not in TEXT_TOWERS.names() or has_embeddings(tower):
         return []
     good = " or ".join(name for name in TEXT_TOWERS.names() if has_embeddings(name))
     return [(f"{seen}.text_tower", f"{good} wanted by {attack.name}, the {key}, which moves along vectors of words, {tower} got.")]
@@ -97,10 +97,18 @@ def radius_problems(key: str, section: Section) -> list[tuple[str, str]]:
 
 
 def service_problems(target: Section, white_box: bool) -> list[tuple[str, str]]:
-    """What a service behind HTTP cannot grant."""
-    if not (white_box and getattr(target.plugin, "remote", False)):
+    """What a service behind HTTP, or a model that is called and not looked into, cannot grant."""
+    if not (white_box and (getattr(target.plugin, "remote", False) or getattr(target.plugin, "opaque", False))):
         return []
     return [("oracle.white_box", f"false wanted with {target.name}, of which nobody here sees the inside, true got; leave it out.")]
+
+
+def features_problems(target: Section, reveals: str) -> list[tuple[str, str]]:
+    """Codes or lists of a target that was told to compare features."""
+    if getattr(target.plugin, "similarity", "hamming") == "hamming" or reveals == "features":
+        return []
+    compares = f"{target.name}, which compares by {target.plugin.similarity}"
+    return [("oracle.reveals", f"features wanted with {compares}, {reveals} got; say `--set oracle.reveals=features`.")]
 
 
 def reveals_problems(attack: Section, reveals: str, top_k: int | str | None) -> list[tuple[str, str]]:
@@ -130,8 +138,14 @@ def _image_tower(name: str) -> str | None:
 
 
 def _text_tower(name: str) -> str | None:
-    known = TEXT_TOWERS.names()
-    return None if name in known else str(UnknownName(TEXT_TOWERS.kind, name, known))
+    known, first = TEXT_TOWERS.names(), name.partition(":")[0]
+    if first not in known:
+        return str(UnknownName(TEXT_TOWERS.kind, first, known))
+    if name in ("bag_of_words", "transformer"):  # without weights of their own; answered before torch is there
+        return None
+    from surrogates.towers import text_tower_refusal
+
+    return f"{says}." if (says := text_tower_refusal(name)) else None
 
 
 def _weights(weights: str) -> str | None:

@@ -2,6 +2,7 @@
 
     attack: aach                              the same as {name: aach}
     attack: {name: aach, eps: 8/255}          fields of the plugin's frozen dataclass; all others keep its defaults
+    Aach(eps=8 / 255)                         from Python: the plugin itself
 
 The plugin's class is imported only when there is a setting to check or the plugin itself is wanted: plugins bring torch along,
 and a misspelt name should be answered before that.
@@ -9,7 +10,7 @@ and a misspelt name should be answered before that.
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import Any
 
@@ -41,7 +42,8 @@ class Section:
 
     def resolved(self) -> dict[str, Any]:
         """All settings, given or not, as plain values; valid input again."""
-        return ({} if self.name is None else {"name": self.name}) | asdict(self.plugin)
+        settings = self.plugin.resolved() if hasattr(self.plugin, "resolved") else asdict(self.plugin)
+        return ({} if self.name is None else {"name": self.name}) | settings
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Section) and self.resolved() == other.resolved()
@@ -64,14 +66,22 @@ def chosen(value: object, registry: Registry, default: str, leader: Section | No
 
 
 def as_table(value: object) -> dict[str, Any]:
-    """A name, a table or nothing -> a table of its own."""
+    """A name, a table, a plugin or nothing -> a table of its own."""
     if isinstance(value, Section):
-        return value.resolved()
+        value = value.plugin
+    if is_dataclass(value) and not isinstance(value, type):
+        name = {} if name_of(value).startswith("_") else {"name": name_of(value)}
+        return name | {key: getattr(value, key) for key in known_fields(value)}
     if isinstance(value, str):
         return {"name": value}
     if value is None or isinstance(value, Mapping):
         return dict(value or {})
     raise Problems([("", f"a name or a table of settings wanted, {value!r} got.")])
+
+
+def name_of(plugin: object) -> str:
+    """What a plugin is called: its file's name."""
+    return type(plugin).__module__.rpartition(".")[2]
 
 
 def checked(table: Mapping[str, Any], load: Callable[[], Any]) -> dict[str, Any]:

@@ -5,8 +5,10 @@ settings by dotted key.
 """
 
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from typing import Any
 
+from crossattack.config._section import Section
 from crossattack.registry import DATASETS, TARGETS, Registry
 
 OF_PICTURES = "gem"  # the target for data without texts
@@ -31,5 +33,7 @@ def as_usual(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 def _chosen(section: object, registry: Registry) -> Any:
     """The plugin's class that a section names; None where it names none that exists."""
+    if is_dataclass(section) and not isinstance(section, type | Section):
+        return type(section)
     name = section if isinstance(section, str) else section.get("name") if isinstance(section, Mapping) else getattr(section, "name", None)
     return registry.load(str(name)) if registry.knows(str(name)) else None

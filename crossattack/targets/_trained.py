@@ -9,9 +9,10 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,13 +24,19 @@ from crossattack.codes import harden
 from crossattack.datasets import Pairs
 from crossattack.datasets._store import digest
 from crossattack.encoding import encode
+from crossattack.errors import TrainingFailed
 from crossattack.metrics.ranking import mean_average_precision, share_a_label
 from crossattack.targets import Similarity
+from surrogates.course import Course
 from surrogates.network import HashingNetwork, from_file, to_bytes
+from surrogates.ranks import rank, told_by_first
 from surrogates.texts import Embedded, Texts
-from surrogates.towers import EmbeddingTower
+from surrogates.towers import EmbeddingTower, weights_file
 
 log = logging.getLogger("crossattack")
+Precision = Literal["float32", "bfloat16", "auto"]
+COURSE = ".course"  # beside the file of a target that is being trained
+LATER = {"patience": None, "precision": "float32"}  # settings that came later
 
 
 @dataclass(frozen=True)
@@ -86,20 +93,48 @@ def kept(
     recipe: the plugin's frozen dataclass. version: raised whenever the code of the recipe changes what it makes.
     fit: trains and returns the network as a file's bytes, with facts worth keeping (validation figures).
     """
-    made_of = {"name": name, "version": version, "recipe": asdict(recipe), "data": digest(train)}
-    key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
-    path = cache_folder("targets") / f"{name}-{key}.safetensors"
-    with locked(path):
-        manifest = _manifest(path)
+    made_of = {"name": name, "version": version, "recipe": _told(recipe), "data": digest(train)} | _start(recipe)
+    path = _path(made_of)
+    with locked(path) if rank() == 0 else nullcontext():
+        manifest = told_by_first(_manifest(path) if rank() == 0 else None)
         if manifest is None:
             began = time.monotonic()
-            content, facts = fit()
+            try:
+                content, facts = fit()
+            except FloatingPointError as error:
+                raise TrainingFailed(f"training {name}: {error}") from error
             manifest = {**made_of, "sha256": hashlib.sha256(content).hexdigest(), **facts, "seconds": round(time.monotonic() - began, 1)}
-            with whole_file(path) as file:
-                file.write_bytes(content)
-            with whole_file(path.with_suffix(".json")) as file:
-                file.write_text(json.dumps(manifest, indent=1))
+            if rank() == 0:
+                with whole_file(path) as file:
+                    file.write_bytes(content)
+                with whole_file(path.with_suffix(".json")) as file:
+                    file.write_text(json.dumps(manifest, indent=1))
+                path.with_suffix(COURSE).unlink(missing_ok=True)
+            manifest = told_by_first(manifest)  # by then it is written
     return path, manifest
+
+
+def course_of(name: str, recipe: Any, version: int, train: Pairs) -> Course:
+    """The course of this recipe's training, from where it was killed if it was; to be handed to `surrogates.training.train`."""
+    made_of = {"name": name, "version": version, "recipe": _told(recipe), "data": digest(train)} | _start(recipe)
+    return Course(_path(made_of).with_suffix(COURSE))
+
+
+def _path(made_of: dict[str, Any]) -> Path:
+    key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
+    return cache_folder("targets") / f"{made_of['name']}-{key}.safetensors"
+
+
+def _told(recipe: Any) -> dict[str, Any]:
+    """The recipe's settings, less those that came later where they have their default: what was trained before them is the same."""
+    return {key: value for key, value in asdict(recipe).items() if key not in LATER or value != LATER[key]}
+
+
+def _start(recipe: Any) -> dict[str, str]:
+    """The sha256 of the file that its picture tower starts from; nothing where that is none, or comes with a package."""
+    tower, weights = getattr(recipe, "image_tower", None), getattr(recipe, "weights", None)
+    file = weights_file(tower, weights) if tower and weights else None
+    return {"start": hashlib.sha256(Path(file).read_bytes()).hexdigest()} if file and Path(file).is_file() else {}
 
 
 def _manifest(path: Path) -> dict[str, Any] | None:

@@ -13,7 +13,8 @@ from crossattack.errors import UsageError
 from crossattack.metrics.ranking import share_a_label
 from crossattack.progress import Progress
 from crossattack.streams import Streams
-from crossattack.targets._trained import HashingTarget, trained, validate, validation_slice
+from crossattack.targets._trained import HashingTarget, Precision, course_of, trained, validate, validation_slice
+from surrogates.course import Course
 from surrogates.losses import pairwise_likelihood
 from surrogates.network import HashingNetwork, network_for
 from surrogates.training import Schedule, train
@@ -47,6 +48,8 @@ class Dcmh:
     batch: Annotated[int, Field(ge=2)] = 64
     lr: Annotated[float, Field(gt=0)] = 1e-3
     tower_lr: Annotated[float, Field(gt=0)] = 3e-4
+    patience: Annotated[int, Field(ge=1)] | None = None
+    precision: Precision = "float32"
     seed: int = 0
 
     def load(self, train: Pairs, *, device: str, progress: Progress) -> HashingTarget:
@@ -55,9 +58,10 @@ class Dcmh:
             raise UsageError(
                 "dcmh: pictures with texts to learn from wanted, pictures alone got; choose `--data pictograms` or another target."
             )
-        return trained("dcmh", self, VERSION, train, device, lambda: self.fit(train, device=device, progress=progress))
+        course = course_of("dcmh", self, VERSION, train)
+        return trained("dcmh", self, VERSION, train, device, lambda: self.fit(train, device=device, progress=progress, course=course))
 
-    def fit(self, pairs: Pairs, *, device: str, progress: Progress) -> tuple[HashingNetwork, dict[str, Any]]:
+    def fit(self, pairs: Pairs, *, device: str, progress: Progress, course: Course) -> tuple[HashingNetwork, dict[str, Any]]:
         """Train on nine tenths of the pairs, choosing the epoch on the last tenth (other concepts)."""
         streams = Streams(self.seed)
         torch.manual_seed(streams.number("dcmh", "initial weights"))
@@ -76,8 +80,16 @@ class Dcmh:
         def score() -> float:
             return sum(validate(network, validation, device)) / 2
 
-        schedule = Schedule(epochs=self.epochs, batch=self.batch, lr=self.lr, tower_lr=self.tower_lr)
+        schedule = Schedule(
+            epochs=self.epochs,
+            batch=self.batch,
+            lr=self.lr,
+            tower_lr=self.tower_lr,
+            patience=self.patience,
+            precision=self.precision,
+        )
         with progress.stage("training dcmh", self.epochs) as tick:
-            train(network, learned.images, objective, schedule, streams.torch("dcmh", "batches"), tick=tick, score=score)
+            train(network, learned.images, objective, schedule, streams.torch("dcmh", "batches"), tick=tick, score=score, course=course)
         image_to_text, text_to_image = validate(network, validation, device)
-        return network, {"validation": {"image_to_text": image_to_text, "text_to_image": text_to_image}}
+        reached = {"image_to_text": image_to_text, "text_to_image": text_to_image}
+        return network, {"validation": reached, "curve": course.curve, "precision": course.precision}

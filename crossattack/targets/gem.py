@@ -16,7 +16,8 @@ from crossattack.errors import UsageError
 from crossattack.metrics.features import average_precision, places_of
 from crossattack.progress import Progress
 from crossattack.streams import Streams
-from crossattack.targets._trained import kept, validation_slice
+from crossattack.targets._trained import course_of, kept, validation_slice
+from surrogates.course import Course
 from surrogates.features import FeatureNetwork, from_file, to_bytes
 from surrogates.texts import Texts
 from surrogates.training import Schedule, train
@@ -88,13 +89,13 @@ class Gem:
         """The target that learned from these pictures; trained on first use."""
 
         def fit() -> tuple[bytes, dict[str, Any]]:
-            network, facts = self.fit(train, device=device, progress=progress)
+            network, facts = self.fit(train, device=device, progress=progress, course=course_of("gem", self, VERSION, train))
             return to_bytes(network), facts
 
         path, manifest = kept("gem", self, VERSION, train, fit)
         return FeatureTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
 
-    def fit(self, pictures: Pairs, *, device: str, progress: Progress) -> tuple[FeatureNetwork, dict[str, Any]]:
+    def fit(self, pictures: Pairs, *, device: str, progress: Progress, course: Course) -> tuple[FeatureNetwork, dict[str, Any]]:
         """The network, trained where `epochs` says so, and its mAP on a tenth of the people."""
         streams = Streams(self.seed)
         torch.manual_seed(streams.number("gem", "initial weights"))
@@ -115,9 +116,9 @@ class Gem:
         schedule = Schedule(epochs=self.epochs, batch=self.batch, lr=self.lr, tower_lr=self.tower_lr, flip=self.flip)
         with progress.stage("training gem", self.epochs) as tick:
             score = None if len(validation) < 2 else lambda: validate(network, validation, device)
-            train(network, learned.images, objective, schedule, streams.torch("gem", "batches"), tick=tick, score=score)
+            train(network, learned.images, objective, schedule, streams.torch("gem", "batches"), tick=tick, score=score, course=course)
         del network.classes
-        return network, {"validation": {"image_to_image": validate(network, validation, device)}}
+        return network, {"validation": {"image_to_image": validate(network, validation, device)}, "curve": course.curve}
 
 
 def validate(network: FeatureNetwork, pictures: Pairs, device: str) -> float:

@@ -6,6 +6,7 @@ either is what `image_tower` or `text_tower` needs to build the same architectur
 """
 
 import importlib
+from importlib.util import find_spec
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
@@ -76,6 +77,17 @@ def image_tower(name: str, weights: str = "none") -> Any:
     return tower(weights=tower.own_weights if weights == "own" else weights)
 
 
+def weights_file(name: str, weights: str) -> str | None:
+    """The file that a picture tower starts from where it is the user's own or torch's; None where it is none or comes with pip."""
+    if weights not in ("own", "none", "default"):
+        return weights
+    if weights == "default" and find_spec(f"surrogates.towers.images.{name}") is None:
+        from surrogates.towers._torchvision import cached
+
+        return cached(name)
+    return None
+
+
 def own_weights(name: str) -> str:
     """What `weights="own"` means for the image tower of that name: "default" or "none"."""
     try:
@@ -90,8 +102,26 @@ def text_tower(name: str, **settings: Any) -> Any:
 
 
 def text_tower_for(name: str, texts: Texts, **settings: Any) -> Any:
-    """The text tower of that name, its vocabulary (where it has one) read off these texts."""
-    return _text_tower(name).for_texts(texts, **settings)
+    """The text tower of that name, its vocabulary (where it has one) read off these texts.
+
+    "name:folder" for one that has weights of its own in a folder. ValueError where there is no such tower, or none there.
+    """
+    if reason := text_tower_refusal(name):
+        raise ValueError(reason)
+    folder = {"folder": name.partition(":")[2]} if ":" in name else {}
+    return _text_tower(name).for_texts(texts, **folder, **settings)
+
+
+def text_tower_refusal(name: str) -> str | None:
+    """Why there is no text tower of that name, or none in the folder that stands behind it; None where there is one."""
+    first, colon, folder = name.partition(":")
+    try:
+        tower = _text_tower(first)
+    except ValueError as error:
+        return str(error)
+    if hasattr(tower, "refusal"):
+        return tower.refusal(folder)  # type: ignore[no-any-return]
+    return f"{first} alone wanted, as it reads no folder, {name!r} got" if colon else None
 
 
 def has_embeddings(name: str) -> bool:
@@ -100,6 +130,7 @@ def has_embeddings(name: str) -> bool:
 
 
 def _text_tower(name: str) -> Any:
+    name = name.partition(":")[0]
     try:
         return getattr(importlib.import_module(f"surrogates.towers.texts.{name}"), _class_name(name))
     except ModuleNotFoundError as missing:

@@ -6,16 +6,19 @@ from pathlib import Path
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from surrogates.towers._weights import load_into
 
 HEADS = ("fc", "classifier", "heads", "head")  # what torchvision calls the last layers
+LEAST = {"alexnet": 63, "vgg": 32}  # pixels, of networks that pool smaller pictures to nothing
 
 
 class Torchvision(nn.Module):
     """A torchvision network up to the input of its last linear layer: `Torchvision("resnet18", weights="default")`.
 
-    "default" reads ImageNet weights from torch's hub cache and never asks the network for them.
+    "default" reads ImageNet weights from torch's hub cache and never asks the network for them. Pictures are of any size; a
+    vision transformer resizes them to its own, and those that are too small for a network are made large enough.
     """
 
     own_weights = "none"
@@ -31,13 +34,15 @@ class Torchvision(nn.Module):
             raise ValueError(f"{name!r} is neither a file of surrogates/towers/images nor one of torchvision's: {', '.join(known)}")
         self.network = torchvision.models.get_model(name, weights=None)
         if weights != "none":
-            load_into(self.network, _cached(name) if weights == "default" else weights)
+            load_into(self.network, cached(name) if weights == "default" else weights)
+        self._side = getattr(self.network, "image_size", None)
+        self._least = next((pixels for family, pixels in LEAST.items() if name.startswith(family)), 1)
         self.features = self._behead()
         self.register_buffer("mean", torch.tensor([0.485, 0.456, 0.406]).reshape(3, 1, 1), persistent=False)
         self.register_buffer("deviation", torch.tensor([0.229, 0.224, 0.225]).reshape(3, 1, 1), persistent=False)
 
     def forward(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items features"]:
-        return self.network((images - self.mean) / self.deviation)  # type: ignore[no-any-return]
+        return self.network(self._fitted(images))  # type: ignore[no-any-return]
 
     @property
     def maps(self) -> Callable[[Tensor], Tensor]:
@@ -47,7 +52,15 @@ class Torchvision(nn.Module):
             layers = nn.Sequential(*list(self.network.children())[:-2])
         if layers is None:
             raise AttributeError("a network of torchvision without feature maps")
-        return lambda images: layers((images - self.mean) / self.deviation)
+        return lambda images: layers(self._fitted(images))
+
+    def _fitted(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items 3 rows columns"]:
+        """Pictures normalised, at a size that the network takes."""
+        height, width = images.shape[-2:]
+        size = (self._side, self._side) if self._side else (max(height, self._least), max(width, self._least))
+        if size != (height, width):
+            images = functional.interpolate(images, size=size, mode="bilinear", antialias=True)
+        return (images - self.mean) / self.deviation
 
     def _behead(self) -> int:
         """Replace the last linear layer by nothing; how many features come out."""
@@ -62,12 +75,15 @@ class Torchvision(nn.Module):
         return width
 
 
-def _cached(name: str) -> str:
-    """The file of ImageNet weights in torch's hub cache; ValueError says the ways out where it is not there."""
+def cached(name: str) -> str:
+    """The file of ImageNet weights in torch's hub cache, the newest release first; ValueError says the ways out where there is none."""
     import torchvision
 
-    file = torchvision.models.get_model_weights(name).DEFAULT.url.rsplit("/", 1)[-1]
-    folder = f"{torch.hub.get_dir()}/checkpoints"
-    if not Path(folder, file).is_file():
-        raise ValueError(f"ImageNet weights of {name}: no {file} in {folder}; put it there, or set `weights` to its path or to none")
-    return f"{folder}/{file}"
+    releases = torchvision.models.get_model_weights(name)
+    files = [release.url.rsplit("/", 1)[-1] for release in (releases.DEFAULT, *releases)]
+    folder = Path(torch.hub.get_dir(), "checkpoints")
+    for file in files:
+        if (folder / file).is_file():
+            return str(folder / file)
+    wanted = f"ImageNet weights of {name} wanted, none of {', '.join(dict.fromkeys(files))} in {folder}"
+    raise ValueError(f"{wanted}; put one there, set `weights` to the path of a file, or to none to start from scratch")

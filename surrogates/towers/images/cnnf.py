@@ -26,7 +26,8 @@ class Cnnf(nn.Module):
     def __init__(self, weights: str = "none") -> None:
         super().__init__()
         if weights == "default":
-            raise ValueError("cnnf's weights come with no package: give the path of imagenet-vgg-f.mat, or none")
+            wanted = "ImageNet weights of cnnf wanted, no package brings them"
+            raise ValueError(f"{wanted}; give the path of imagenet-vgg-f.mat, say none, or choose another tower")
         norm = [nn.ReLU(inplace=True), nn.LocalResponseNorm(size=5, alpha=5e-4, beta=0.75, k=2)]
         self.layers = nn.Sequential(
             *(nn.Conv2d(3, 64, 11, 4), *norm, nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(3, 2)),

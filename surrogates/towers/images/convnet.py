@@ -16,7 +16,8 @@ class Convnet(nn.Module):
     def __init__(self, weights: str = "none") -> None:
         super().__init__()
         if weights == "default":
-            raise ValueError("convnet has no weights of its own: `weights` is none or a path")
+            wanted = "ImageNet weights of convnet wanted, there are none"
+            raise ValueError(f"{wanted}; set `weights` to the path of a file, say none, or choose another tower")
         layers: list[nn.Module] = []
         for inputs, outputs in ((3, 32), (32, 64), (64, 128), (128, 256)):
             layers += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
