@@ -10,11 +10,13 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from surrogates.clip import ClipNetwork
 from surrogates.features import FeatureNetwork
 from surrogates.network import HashingNetwork
 
-Trained = TypeVar("Trained", HashingNetwork, FeatureNetwork)
+Trained = TypeVar("Trained", HashingNetwork, FeatureNetwork, ClipNetwork)
 Objective: TypeAlias = Callable[[Float[Tensor, "batch bits"], Int64[Tensor, " batch"]], Float[Tensor, ""]]
+Forward: TypeAlias = Callable[[Float[Tensor, "batch 3 height width"]], Float[Tensor, "batch features"]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,10 @@ class Schedule:
     shift: int = 4
     flip: bool = True
 
+    def per_epoch(self, items: int) -> int:
+        """Batches of an epoch over so many items; a last batch of one would upset batch normalisation."""
+        return max(1, items // self.batch)
+
 
 def train(
     network: Trained,
@@ -43,20 +49,22 @@ def train(
     *,
     tick: Callable[[int, str], None],
     score: Callable[[], float] | None = None,
+    forward: Forward | None = None,
 ) -> Trained:
     """Train in place and return the network in evaluation mode, at the epoch of the best `score` where one is given.
 
     `objective(outputs, batch)` is the loss of a batch: the unbounded outputs of its pictures, (batch, bits), and their
     positions; it projects the texts it needs by itself, which costs little. `tick` is called once an epoch.
+    forward: what makes outputs of pictures, where the objective wants others than `project_images`.
     """
-    device = next(network.parameters()).device
+    device, forward = next(network.parameters()).device, forward or network.project_images
     network.to(memory_format=torch.channels_last)
-    tower = list(network.image_tower.parameters())
+    tower = list(network.pretrained.parameters())
     inside = {id(parameter) for parameter in tower}
     rest = [parameter for parameter in network.parameters() if id(parameter) not in inside]
     rates = [{"params": tower, "lr": schedule.lr if network.from_scratch else schedule.tower_lr}, {"params": rest, "lr": schedule.lr}]
     optimiser = torch.optim.AdamW(rates, weight_decay=schedule.weight_decay)
-    per_epoch = max(1, len(images) // schedule.batch)  # a last batch of one would upset batch normalisation
+    per_epoch = schedule.per_epoch(len(images))
     pace = torch.optim.lr_scheduler.LambdaLR(optimiser, _warm_cosine(schedule.epochs * per_epoch))
     best, best_score = None, -math.inf
     for epoch in range(schedule.epochs):
@@ -64,7 +72,7 @@ def train(
         total = 0.0
         for batch in torch.randperm(len(images), generator=generator).tensor_split(per_epoch):
             pictures = augment(images[batch], schedule.shift, schedule.flip, generator).to(device)
-            loss = objective(network.project_images(pictures), batch)
+            loss = objective(forward(pictures), batch)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
