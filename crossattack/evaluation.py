@@ -21,6 +21,7 @@ from crossattack.codes import Codes, harden
 from crossattack.datasets import Pairs
 from crossattack.datasets._relevance import relevance
 from crossattack.encoding import encode
+from crossattack.endpoint import Similarity
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.index import Index
 from crossattack.ledger import Modality
@@ -83,15 +84,15 @@ def judge(
             wanted = share_a_label(goal.labels[modality], database.labels) if modality in goal.labels else None
             if index is None:
                 rankings[direction] = Lists(codes, len(database), relevant, groups, wanted, goal.chosen)
-            elif direction in ALONE:
-                rankings[direction] = Similar(
-                    codes, index.images, relevant, groups, cast(Measure, index.similarity.value), junk, wanted, goal.chosen
-                )
-            else:
-                known = index.texts if modality == "images" else index.images
-                assert known is not None, "the database of a data set with texts has texts"
+                continue
+            known = index.images if direction in ALONE or modality == "texts" else index.texts
+            assert known is not None, "the database of a data set with texts has texts"
+            if index.similarity is Similarity.HAMMING:
                 keys = index.keys.get(FINDS[modality], [])
                 rankings[direction] = Ranking(codes, known, relevant, groups, wanted, goal.chosen, keys)
+            else:
+                measure = cast(Measure, index.similarity.value)
+                rankings[direction] = Similar(codes, known, relevant, groups, measure, junk, wanted, goal.chosen)
     return rankings
 
 

@@ -29,13 +29,13 @@ SAMPLE = 32  # items by which a kept index is recognised
 
 @dataclass(frozen=True)
 class Index:
-    """What the database is searched by, in its order: codes of pictures and texts, or features of pictures alone.
+    """What the database is searched by, in its order: codes or features of pictures, and of texts where there are any.
 
     keys: fingerprints, where the database was asked for.
     """
 
     images: Codes | Features
-    texts: Codes | None
+    texts: Codes | Features | None
     keys: Mapping[Modality, list[bytes]] = field(default_factory=dict)
     similarity: Similarity = Similarity.HAMMING
 
