@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from crossattack import experiment
 from crossattack.config import load_config
@@ -75,6 +76,17 @@ def test_the_figures_are_those_of_the_saved_items(black_box: tuple[Path, dict[st
             assert results["directions"][direction]["map"][name] == pytest.approx(expected, abs=1e-12)
 
 
+def test_the_surrogate_is_compared_with_the_signs_that_it_learned_from(black_box: tuple[Path, dict[str, Any]]) -> None:
+    folder, results = black_box
+    with Ledger.read(folder / "ledger.sqlite") as ledger:
+        compared = read(folder, ledger).compared["surrogate"]
+    assert all(theirs.is_floating_point() for theirs in compared.theirs.values())
+    equal = torch.cat([(compared.ours[side] > 0) == (compared.theirs[side] >= 0) for side in compared.ours])
+    (told,) = results["surrogates"]
+    assert told["bit_agreement"] == pytest.approx(equal.double().mean().item())
+    assert told["feature_agreement"] is None
+
+
 def test_every_figure_is_replayed(black_box: tuple[Path, dict[str, Any]]) -> None:
     differences, replayed = replay(black_box[0])
     assert differences == []
@@ -82,7 +94,9 @@ def test_every_figure_is_replayed(black_box: tuple[Path, dict[str, Any]]) -> Non
 
 
 def test_the_target_itself_is_fooled_in_both_directions(tmp_path: Path) -> None:
-    results = ran(tmp_path / "white", "oracle.white_box=true", "attack.eps=16/255", "attack.text_eps=0.5", "attack.text_alpha=0.1")
+    results = ran(
+        tmp_path / "white", "oracle.white_box=true", "attack.eps=16/255", "attack.text_eps=0.5", "attack.text_alpha=0.1", "target.epochs=8"
+    )
     for found in results["directions"].values():
         assert found["map"]["attacked"] < found["map"]["noise"] - 0.02
     assert results["budget"]["spent"] == 0

@@ -40,6 +40,8 @@ class Recipe(Protocol):
     """The settings that all recipes of two networks have."""
 
     @property
+    def supervised(self) -> bool: ...
+    @property
     def epochs(self) -> int: ...
     @property
     def batch(self) -> int: ...
@@ -125,12 +127,11 @@ def fitted(
     *,
     device: str,
     progress: Progress,
-    by_labels: bool = True,
     similarity: Similarity = Similarity.HAMMING,
 ) -> tuple[Network, dict[str, Any]]:
     """The network that learned from nine tenths of the pairs, and its mAP on the last tenth.
 
-    by_labels: whether the lesson sees labels, so that the epoch may be chosen by them too; else the last one is kept.
+    The last epoch is kept where the recipe sees no labels, as a better one would be chosen by them.
     """
     streams = Streams(recipe.seed)
     torch.manual_seed(streams.number(name, "initial weights"))
@@ -149,7 +150,7 @@ def fitted(
 
     batches = streams.torch(name, "batches")
     with progress.stage(f"training {name}", recipe.epochs) as tick:
-        chosen = score if by_labels else None
+        chosen = score if recipe.supervised else None
         train(network, learned.images, lesson.objective, schedule, batches, tick=tick, score=chosen, forward=lesson.forward)
     if lesson.along is not None:
         del network.along

@@ -42,6 +42,7 @@ class Acmr:
     Paper: Wang, Yang, Xu, Hanjalic, Shen, "Adversarial Cross-Modal Retrieval", ACM MM 2017.
     """
 
+    supervised: ClassVar[bool] = True
     has_codes: ClassVar[bool] = False
     usual: ClassVar[dict[str, str]] = {"oracle.reveals": "features"}
     dim: Annotated[int, Field(ge=1, le=8192)] = 64

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import count
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int64
@@ -39,6 +39,7 @@ class Dadh:
     Paper: Bai, Zeng, Ma, Zhang, Chen, "Deep Adversarial Discrete Hashing for Cross-Modal Retrieval", ICMR 2020.
     """
 
+    supervised: ClassVar[bool] = True
     bits: Bits = 32
     image_tower: str = "efficientnet_lite0"
     text_tower: str = "bag_of_words"

@@ -1,7 +1,7 @@
 """Differentiable Cross-modal Hashing via Multimodal Transformers."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -35,6 +35,7 @@ class Dchmt:
     Paper: Tu, Liu, Lin, Hong, Wang, "Differentiable Cross-modal Hashing via Multimodal Transformers", ACM MM 2022.
     """
 
+    supervised: ClassVar[bool] = True
     clip: Annotated[str, Field(min_length=1)] = "openai/clip-vit-base-patch32"
     bits: Bits = 32
     length: Annotated[int, Field(ge=3, le=512)] = 32

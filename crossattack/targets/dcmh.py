@@ -1,7 +1,7 @@
 """Deep Cross-Modal Hashing."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int64
@@ -33,6 +33,7 @@ class Dcmh:
     Paper: Jiang, Li, "Deep Cross-Modal Hashing", CVPR 2017.
     """
 
+    supervised: ClassVar[bool] = True
     bits: Bits = 32
     image_tower: str = "efficientnet_lite0"
     text_tower: str = "bag_of_words"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int64
@@ -41,6 +41,7 @@ class Djsrh:
     ICCV 2019.
     """
 
+    supervised: ClassVar[bool] = False
     bits: Bits = 32
     image_tower: str = "efficientnet_lite0"
     text_tower: str = "bag_of_words"
@@ -65,7 +66,7 @@ class Djsrh:
     def fit(self, pairs: Pairs, *, device: str, progress: Progress) -> tuple[HashingNetwork, dict[str, Any]]:
         """Train on nine tenths of the pairs and tell of the last tenth (other concepts)."""
         build = towers(self, self.bits)
-        return fitted("djsrh", self, pairs, build, self.lesson, device=device, progress=progress, by_labels=False)
+        return fitted("djsrh", self, pairs, build, self.lesson, device=device, progress=progress)
 
     def lesson(self, network: HashingNetwork, material: Material) -> Lesson:
         """Cosines of relaxed codes against the joint likeness of what the teacher and the words say."""

@@ -1,7 +1,7 @@
 """Unsupervised Contrastive Cross-modal Hashing."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int64
@@ -47,6 +47,7 @@ class Ucch:
     Paper: Hu, Zhu, Lin, Peng, Zhao, Peng, "Unsupervised Contrastive Cross-Modal Hashing", IEEE TPAMI 2023.
     """
 
+    supervised: ClassVar[bool] = False
     bits: Bits = 32
     image_tower: str = "efficientnet_lite0"
     text_tower: str = "bag_of_words"
@@ -71,7 +72,7 @@ class Ucch:
     def fit(self, pairs: Pairs, *, device: str, progress: Progress) -> tuple[HashingNetwork, dict[str, Any]]:
         """Train on nine tenths of the pairs and tell of the last tenth (other concepts)."""
         build = towers(self, self.bits, self.hidden)
-        return fitted("ucch", self, pairs, build, self.lesson, device=device, progress=progress, by_labels=False)
+        return fitted("ucch", self, pairs, build, self.lesson, device=device, progress=progress)
 
     def lesson(self, network: HashingNetwork, material: Material) -> Lesson:
         """The contrast with the memory, and the ranking of the batch."""
