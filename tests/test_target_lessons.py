@@ -121,9 +121,9 @@ class TestDadh:
                 for n in range(ITEMS):
                     if shared[a, p] > 0 and shared[a, n] == 0:
                         near, far = (float(nn.functional.cosine_similarity(anchors[a], others[i], dim=0)) for i in (p, n))
-                        own = 2 ** float(shared[a, p]) - 1
-                        total, weight = total + own * max(0.0, 0.4 + far - near), weight + own
-        assert weight > 1, "there are triplets"
+                        own = (2 ** float(shared[a, p]) - 1) * (0.4 + far - near > 0)
+                        total, weight = total + own * (0.4 + far - near), weight + own
+        assert weight > 1, "there are triplets that are not as they should be"
         assert weighted_triplets(anchors, others, shared, 0.4).item() == pytest.approx(total / weight, abs=1e-5)
         assert weighted_triplets(anchors, others, torch.ones(ITEMS, ITEMS), 0.4).item() == 0
 
