@@ -80,7 +80,9 @@ def open_doors(
     else:
         with clock("database"):
             index = build_index(target, roles.database, device=device, progress=progress)
-        catalogue = None if index.texts is None else Catalogue(roles.database.images, roles.database.texts, index.images, index.texts)
+        catalogue = None
+        if index.texts is not None and target.similarity is Similarity.HAMMING:
+            catalogue = Catalogue(roles.database.images, roles.database.texts, index.images, index.texts)
         reveals = Reveals[config.oracle.reveals.upper()]
         endpoint = LocalEndpoint(target, reveals, device=device, catalogue=catalogue, top_k=config.oracle.shown)
         shown = Reveals.CODES if target.similarity is Similarity.HAMMING else Reveals.FEATURES  # the owner sees what is compared

@@ -21,6 +21,7 @@ from crossattack.codes import Codes, harden
 from crossattack.datasets import Pairs
 from crossattack.datasets._relevance import relevance
 from crossattack.encoding import encode
+from crossattack.endpoint import Similarity
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.index import Index
 from crossattack.ledger import Modality
@@ -83,15 +84,15 @@ def judge(
             wanted = share_a_label(goal.labels[modality], database.labels) if modality in goal.labels else None
             if index is None:
                 rankings[direction] = Lists(codes, len(database), relevant, groups, wanted, goal.chosen)
-            elif direction in ALONE:
-                rankings[direction] = Similar(
-                    codes, index.images, relevant, groups, cast(Measure, index.similarity.value), junk, wanted, goal.chosen
-                )
-            else:
-                known = index.texts if modality == "images" else index.images
-                assert known is not None, "the database of a data set with texts has texts"
+                continue
+            known = index.images if direction in ALONE or modality == "texts" else index.texts
+            assert known is not None, "the database of a data set with texts has texts"
+            if index.similarity is Similarity.HAMMING:
                 keys = index.keys.get(FINDS[modality], [])
                 rankings[direction] = Ranking(codes, known, relevant, groups, wanted, goal.chosen, keys)
+            else:
+                measure = cast(Measure, index.similarity.value)
+                rankings[direction] = Similar(codes, known, relevant, groups, measure, junk, wanted, goal.chosen)
     return rankings
 
 
@@ -186,10 +187,10 @@ def compare(referee: Referee, made: Mapping[str, Surrogate | FeatureSurrogate], 
         return {}
     if not held_back.texts:
         return _compare_features(referee, made, held_back, device)
-    theirs, keys = dict[Modality, Codes](), dict[Modality, list[bytes]]()
-    if referee.reveals is Reveals.CODES:
-        theirs["images"] = referee.query_images(held_back.pixels(), phase="agreement").codes
-        theirs["texts"] = referee.query_texts(held_back.texts, phase="agreement").codes
+    theirs, keys = dict[Modality, Tensor](), dict[Modality, list[bytes]]()
+    if referee.reveals is not Reveals.RANKING:
+        theirs["images"] = referee.query_images(held_back.pixels(), phase="agreement").values
+        theirs["texts"] = referee.query_texts(held_back.texts, phase="agreement").values
         keys = {"images": fingerprint_images(held_back.images), "texts": fingerprint_texts(held_back.texts)}
     found = {}
     for name, surrogate in made.items():
@@ -219,7 +220,8 @@ def _compare_features(
 def agreement(compared: Mapping[str, Compared]) -> list[dict[str, Any]]:
     """`surrogates` of results.json: how well each predicts the target on pairs that neither learned from.
 
-    For the report only: a choice made from it would have to be paid for.
+    Of features it is the signs that a surrogate of a target with texts learned from. For the report only: a choice made from it
+    would have to be paid for.
     """
     found = []
     for name, one in compared.items():
@@ -227,7 +229,7 @@ def agreement(compared: Mapping[str, Compared]) -> list[dict[str, Any]]:
         if one.theirs and "texts" not in one.theirs:
             cosine = float(torch.nn.functional.cosine_similarity(one.ours["images"], one.theirs["images"]).mean())
         elif one.theirs:
-            (images, texts), (their_images, their_texts) = one.ours.values(), one.theirs.values()
+            (images, texts), (their_images, their_texts) = one.ours.values(), (harden(side.float()) for side in one.theirs.values())
             ranks = [rank_agreement(images, texts, their_images, their_texts), rank_agreement(texts, images, their_texts, their_images)]
             known = [rank for rank in ranks if rank is not None]
             bits = bit_agreement(torch.cat([images, texts]), torch.cat([their_images, their_texts])) if one.aligned else None

@@ -1,15 +1,13 @@
 """A picture network that makes features: a tower's maps under generalised-mean pooling, at length one."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
+from surrogates._files import as_bytes, read_back
 from surrogates.texts import Texts
 from surrogates.towers import image_tower
 
@@ -34,6 +32,11 @@ class FeatureNetwork(nn.Module):
         self.pooling = nn.Parameter(torch.tensor(float(pooling)))
         self.channels = _channels(self.image_tower)
         self.head = nn.Linear(self.channels, dim) if dim else nn.Identity()
+
+    @property
+    def pretrained(self) -> nn.Module:
+        """What may start from trained weights, and then learns at a rate of its own."""
+        return self.image_tower  # type: ignore[no-any-return]
 
     @property
     def dim(self) -> int:
@@ -75,19 +78,11 @@ def _channels(tower: Any) -> int:
 
 def to_bytes(network: FeatureNetwork) -> bytes:
     """The network as one safetensors file, architecture included. Equal networks give equal bytes."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    return save(state, {"features": json.dumps(network.settings, sort_keys=True)})
+    return as_bytes(network, network.settings, "features")
 
 
 def from_file(path: Path) -> FeatureNetwork:
     """The network that a file of `to_bytes` holds, in evaluation mode. ValueError where the file is not one."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            settings = json.loads((file.metadata() or {})["features"])
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 -- not a dict
-        network = FeatureNetwork(settings["image_tower"], dim=settings["dim"])
-        network.load_state_dict(state)
-    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        says = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"a network of features wanted, {path} holds none: {says}") from error
-    return network.eval().to(memory_format=torch.channels_last)
+    return read_back(
+        path, "features", lambda settings: FeatureNetwork(settings["image_tower"], dim=settings["dim"]), "a network of features"
+    )

@@ -22,17 +22,20 @@ from surrogates.precision import mixed
 class Step(nn.Module):
     """The loss of a batch: outputs of its pictures, then the objective."""
 
-    def __init__(self, network: Any, objective: Callable[[Tensor, Tensor], Tensor], precision: str) -> None:
+    def __init__(
+        self, network: Any, objective: Callable[[Tensor, Tensor], Tensor], precision: str, forward: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
         super().__init__()
         self.network, self._objective, self._precision = network, objective, precision
+        self._outputs = forward or network.project_images
 
     def forward(self, images: Float[Tensor, "batch 3 height width"], batch: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
         with mixed(images.device, self._precision):
             if world() == 1:
-                outputs = self.network.project_images(images)
+                outputs = self._outputs(images)
             else:
                 parts = images.tensor_split(world())
-                outputs = _together(self.network.project_images(parts[rank()]).float(), [len(part) for part in parts])
+                outputs = _together(self._outputs(parts[rank()]).float(), [len(part) for part in parts])
         return self._objective(outputs.float(), batch)
 
 

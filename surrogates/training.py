@@ -9,14 +9,16 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
+from surrogates.clip import ClipNetwork
 from surrogates.course import Course, signature
 from surrogates.features import FeatureNetwork
 from surrogates.network import HashingNetwork
 from surrogates.precision import faster
 from surrogates.ranks import Step, alike, rank, shared, told_by_first
 
-Trained = TypeVar("Trained", HashingNetwork, FeatureNetwork)
+Trained = TypeVar("Trained", HashingNetwork, FeatureNetwork, ClipNetwork)
 Objective: TypeAlias = Callable[[Float[Tensor, "batch bits"], Int64[Tensor, " batch"]], Float[Tensor, ""]]
+Forward: TypeAlias = Callable[[Float[Tensor, "batch 3 height width"]], Float[Tensor, "batch features"]]
 
 
 @runtime_checkable
@@ -54,6 +56,10 @@ class Schedule:
     patience: int | None = None
     precision: str = "float32"
 
+    def per_epoch(self, items: int) -> int:
+        """Batches of an epoch over so many items; a last batch of one would upset batch normalisation."""
+        return max(1, items // self.batch)
+
 
 def train(
     network: Trained,
@@ -65,24 +71,26 @@ def train(
     tick: Tick,
     score: Callable[[], float] | None = None,
     course: Course | None = None,
+    forward: Forward | None = None,
 ) -> Trained:
     """Train in place and return the network in evaluation mode, at the epoch of the best `score` where one is given.
 
     `objective(outputs, batch)` is the loss of a batch: the unbounded outputs of its pictures, (batch, bits), and their
     positions; it projects the texts it needs by itself, which costs little. `tick` is called once an epoch.
-    course: where to note how it goes, and to go on from where it was killed; the objective is to have no state of its own then.
-    FloatingPointError where the loss is no longer finite.
+    forward: what makes outputs of pictures, where the objective wants others than `project_images`. course: where to note how it goes,
+    and to go on from where it was killed; the objective is to have no state of its own then. FloatingPointError where the loss is no
+    longer finite.
 
     Within a process group of torch.distributed, all of its processes train one network together (see `ranks`).
     """
     course, device = course or Course(), next(network.parameters()).device
     network.to(memory_format=torch.channels_last)
-    tower = list(network.image_tower.parameters())
+    tower = list(network.pretrained.parameters())
     inside = {id(parameter) for parameter in tower}
     rest = [parameter for parameter in network.parameters() if id(parameter) not in inside]
     rates = [{"params": tower, "lr": schedule.lr if network.from_scratch else schedule.tower_lr}, {"params": rest, "lr": schedule.lr}]
     optimiser = torch.optim.AdamW(rates, weight_decay=schedule.weight_decay)
-    per_epoch = max(1, len(images) // schedule.batch)  # a last batch of one would upset batch normalisation
+    per_epoch = schedule.per_epoch(len(images))
     pace = torch.optim.lr_scheduler.LambdaLR(optimiser, _warm_cosine(schedule.epochs * per_epoch))
     parts, of = {"network": network, "optimiser": optimiser, "pace": pace}, signature(network, schedule, len(images))
     course.precision = schedule.precision
@@ -94,7 +102,7 @@ def train(
         course.precision = told_by_first(
             faster(network, augment(images[torch.arange(min(schedule.batch, len(images)))], 0, False, torch.Generator()).to(device))
         )
-    step = shared(Step(network, objective, course.precision))
+    step = shared(Step(network, objective, course.precision, forward))
     while len(course.curve) < schedule.epochs and not _gave_up(course, schedule):
         network.train()
         total = 0.0

@@ -76,7 +76,7 @@ def behave(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--target", "dchm"], "error: target: no target is called 'dchm' (did you mean 'dcmh'?); choose one of "),
+        (["--target", "dcmmh"], "error: target: no target is called 'dcmmh' (did you mean 'dcmh'?); choose one of "),
         (["--budget", "-5"], "error: oracle.budget: 0 or more wanted, -5 got; the nearest is 0."),
         (["--eps", "300"], "error: attack.eps: 1 or less wanted, 300 got; the nearest is 1."),
         (["--config", "typo.yaml"], "error: oracle.bugdet: no such key (did you mean 'budget'?)"),

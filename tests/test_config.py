@@ -87,7 +87,7 @@ def test_settings_fall_on_the_chosen_plugin_whatever_their_order() -> None:
 @pytest.mark.parametrize(
     ("overrides", "line"),
     [
-        ("target=dchm", "target: no target is called 'dchm' (did you mean 'dcmh'?); choose one of "),
+        ("target=dcmmh", "target: no target is called 'dcmmh' (did you mean 'dcmh'?); choose one of "),
         ("oracle.budget=-5", "oracle.budget: 0 or more wanted, -5 got; the nearest is 0."),
         ("attack.eps=300", "attack.eps: 1 or less wanted, 300 got; the nearest is 1. Pixels are in [0, 1]: write 8/255."),
         ("atack.eps=1", "atack: no such key (did you mean 'attack'?); known here: name, seed,"),
@@ -138,7 +138,7 @@ def test_bad_settings_are_refused_in_one_line(overrides: str, line: str) -> None
 
 
 def test_all_problems_are_told_at_once() -> None:
-    lines = refusal(None, ["atack.eps=1", "oracle.bugdet=3", "attack.stpes=3", "seed=-1"], {"target.name": "dchm"})
+    lines = refusal(None, ["atack.eps=1", "oracle.bugdet=3", "attack.stpes=3", "seed=-1"], {"target.name": "dcmmh"})
     assert [line.partition(":")[0] for line in lines] == ["seed", "target", "attack.stpes", "oracle.bugdet", "atack"]
 
 

@@ -94,7 +94,7 @@ def test_its_owner_ends_it_with_ctrl_c(tmp_path: Path) -> None:
         (["--tokens", "none"], "error: tokens: a file of `name:token` lines wanted, none cannot be read (No such file or directory)."),
         (["--rate", "fast"], "error: rate: items in a time wanted, such as 50/s or 600/min, 'fast' got."),
         (["--top-k", "5"], "error: top-k: only with `--reveals ranking`, codes got; drop it."),
-        (["--target", "dchm"], "error: target: no target is called 'dchm' (did you mean 'dcmh'?)"),
+        (["--target", "dcmmh"], "error: target: no target is called 'dcmmh' (did you mean 'dcmh'?)"),
         (["--reveals", "all"], "error: Invalid value for '--reveals'"),
         (["--port", "99999"], "error: Invalid value for '--port'"),
         (["--quota", "-1"], "error: Invalid value for '--quota'"),

@@ -126,7 +126,7 @@ def test_flags_of_ray_want_ray(flags: list[str], tmp_path: Path, capfd: pytest.C
 
 def test_a_refused_setting_is_an_error_of_the_configuration(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="every cell: target"):
-        loaded(tmp_path, {"target": ["dchm"]})
+        loaded(tmp_path, {"target": ["dcmmh"]})
 
 
 @pytest.mark.parametrize(

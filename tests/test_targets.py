@@ -5,16 +5,20 @@ people bring themselves: `test_own_models.py`.
 """
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tiny_clip import tiny_clip
 from worlds import scenes
 
+from crossattack.datasets import Pairs
 from crossattack.encoding import encode
 from crossattack.endpoint import Similarity
 from crossattack.errors import UsageError
@@ -26,16 +30,14 @@ from surrogates.texts import Bags
 
 BITS = 12
 TRAINED = [name for name in TARGETS.names() if not {"remote", "brought"} & set(vars(TARGETS.load(name)))]
-SMALL = {"bits": BITS, "dim": BITS, "image_tower": "convnet", "epochs": 1, "batch": 16}  # each takes what it knows
+SMALL = {"bits": BITS, "dim": BITS, "image_tower": "convnet", "teacher": "convnet", "hidden": (16,), "epochs": 1, "batch": 16}
 SCRIPT = """
 import json, sys
+import torch
 from worlds import scenes
-from test_targets import loaded
-from crossattack.encoding import encode
-from crossattack.index import compared
-pairs, split = scenes()
-target = loaded(sys.argv[1])
-print(json.dumps([target.digest, compared(target, encode(target, "images", pairs.images[:9])).tolist()]))
+from test_targets import all_codes, loaded
+few = scenes()[0].take(torch.arange(9))
+print(json.dumps({name: [loaded(name).digest, all_codes(loaded(name), few)] for name in sys.argv[1:]}))
 """
 
 
@@ -43,15 +45,45 @@ def loaded(name: str) -> Any:
     """The target, trained on a few scenes or read from the cache."""
     pairs, split = scenes()
     plugin = TARGETS.load(name)
-    settings = {field.name: SMALL[field.name] for field in fields(plugin) if field.name in SMALL}
+    small = {**SMALL, "clip": lambda: str(tiny_clip(Path(os.environ["CROSSATTACK_CACHE"]) / "clip"))}  # each takes what it knows
+    known = {field.name: small[field.name] for field in fields(plugin) if field.name in small}
+    settings = {name: value() if callable(value) else value for name, value in known.items()}
     return plugin(**settings).load(pairs.take(split.train), device="cpu", progress=Silent())
 
 
+def slopes_at_words(target: Any) -> torch.Tensor:
+    """The slope of what a target makes of two texts, at their bags of words or at the vectors of their parts."""
+    turned = torch.linspace(-1, 1, BITS)
+    if target.vocabulary:
+        weights = torch.full((2, len(target.vocabulary)), 0.5, requires_grad=True)
+        (target.encode_texts(Bags(target.vocabulary, weights)) * turned).sum().backward()
+        return weights.grad
+    vectors: list[torch.Tensor] = []
+    table = next(module for name, module in target.network.named_modules() if name.endswith("token_embedding"))
+    hook = table.register_forward_hook(lambda module, inputs, output: vectors.append(output))
+    outputs = target.encode_texts(["a red square", "a blue disc"])
+    hook.remove()
+    return torch.autograd.grad((outputs * turned).sum(), vectors[0])[0]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache in which each target is trained once, for the tests that only look at it."""
+    folder = tmp_path_factory.mktemp("targets")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CROSSATTACK_CACHE", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def target(name: str, shared: Path) -> Any:
+    return loaded(name)
+
+
 @pytest.mark.parametrize("name", TRAINED)
-@pytest.mark.usefixtures("empty_cache")
 class TestEveryTarget:
-    def test_outputs_have_the_right_shape_and_size(self, name: str) -> None:
-        target, (pairs, _) = loaded(name), scenes()
+    def test_outputs_have_the_right_shape_and_size(self, target: Any) -> None:
+        pairs, _ = scenes()
         assert target.dim == BITS
         for modality, items in sides(pairs.take(torch.arange(10)) if reads_texts(target) else pairs.take(torch.arange(10)).pictures()):
             outputs = encode(target, modality, items)
@@ -64,16 +96,15 @@ class TestEveryTarget:
                 assert compared(target, outputs).dtype == torch.float32
         assert not target.network.training
 
-    def test_one_without_texts_says_so(self, name: str) -> None:
-        target = loaded(name)
+    def test_one_without_texts_says_so(self, target: Any) -> None:
         if reads_texts(target):
             assert target.encode_texts(["a red square"]).shape == (1, BITS)
         else:
             with pytest.raises(UsageError, match="pictures wanted"):
                 target.encode_texts(["a red square"])
 
-    def test_an_item_alone_equals_the_item_in_a_batch(self, name: str) -> None:
-        target, (pairs, _) = loaded(name), scenes()
+    def test_an_item_alone_equals_the_item_in_a_batch(self, target: Any) -> None:
+        pairs, _ = scenes()
         images = pairs.images[:6].float() / 255
         together, alone = target.encode_images(images), torch.cat([target.encode_images(image[None]) for image in images])
         assert torch.allclose(together, alone, atol=1e-5)
@@ -82,33 +113,35 @@ class TestEveryTarget:
         together, alone = target.encode_texts(pairs.texts[:6]), torch.cat([target.encode_texts([text]) for text in pairs.texts[:6]])
         assert torch.allclose(together, alone, atol=1e-5)
 
-    def test_gradients_reach_pixels_and_words(self, name: str) -> None:
-        target, (pairs, _) = loaded(name), scenes()
+    def test_gradients_reach_pixels_and_words(self, target: Any) -> None:
+        pairs, _ = scenes()
         images = (pairs.images[:3].float() / 255).requires_grad_()
         (target.encode_images(images) * torch.linspace(-1, 1, BITS)).sum().backward()
         assert (images.grad.abs().sum((1, 2, 3)) > 0).all()
         if not reads_texts(target):
             return
-        weights = torch.full((2, len(target.vocabulary)), 0.5, requires_grad=True)
-        target.encode_texts(Bags(target.vocabulary, weights)).sum().backward()
-        assert (weights.grad.abs().sum(1) > 0).all()
+        assert (slopes_at_words(target).abs().flatten(1).sum(1) > 0).all()
 
-    def test_constant_pictures_have_finite_codes(self, name: str) -> None:
+    def test_flat_and_extreme_pictures_have_finite_codes_and_slopes(self, target: Any) -> None:
         flat = torch.stack([torch.full((3, 16, 16), float(level)) for level in (0, 0.5, 1)])
-        assert loaded(name).encode_images(flat).isfinite().all()
+        squares = (torch.arange(16)[:, None] + torch.arange(16) & 1).float().expand(1, 3, 16, 16)
+        noise = torch.randint(0, 2, (2, 3, 16, 16), generator=torch.Generator().manual_seed(0)).float()
+        pictures = torch.cat([flat, squares, noise]).requires_grad_()
+        outputs = target.encode_images(pictures)
+        (outputs * torch.linspace(-1, 1, BITS)).sum().backward()
+        assert outputs.isfinite().all()
+        assert pictures.grad.isfinite().all()
 
-    def test_another_process_reads_the_same_target(self, name: str) -> None:
-        target, (pairs, _) = loaded(name), scenes()
-        printed = subprocess.run(
-            [sys.executable, "-c", SCRIPT, name], capture_output=True, text=True, check=True, cwd=Path(__file__).parent
-        ).stdout
-        digest, codes = json.loads(printed.splitlines()[-1])
-        assert digest == target.digest
-        assert codes == compared(target, encode(target, "images", pairs.images[:9])).tolist()
+    def test_answering_changes_nothing_in_it(self, target: Any) -> None:
+        """No statistics move and nothing is drawn at random: asked again, it says the same."""
+        pairs, _ = scenes()
+        before = {key: tensor.clone() for key, tensor in target.network.state_dict().items()}
+        first, again = (target.encode_images(pairs.images[:5].float() / 255) for _ in range(2))
+        assert torch.equal(first, again)
+        assert all(torch.equal(tensor, before[key]) for key, tensor in target.network.state_dict().items())
 
-    def test_it_is_trained_once(self, name: str, empty_cache: Path) -> None:
-        loaded(name)
-        (file,) = (empty_cache / "targets").glob("*.safetensors")
+    def test_it_is_trained_once(self, name: str, target: Any, shared: Path) -> None:
+        (file,) = (shared / "targets").glob(f"{name}-*.safetensors")
         written = file.stat().st_mtime_ns
         loaded(name)
         assert file.stat().st_mtime_ns == written
@@ -146,6 +179,20 @@ def test_other_weights_in_the_same_file_make_another_target(empty_cache: Path, t
         digests.append(recipe.load(pairs.take(split.train), device="cpu", progress=Silent()).digest)
     assert digests[0] == digests[2] != digests[1]
     assert len(list((empty_cache / "targets").glob("*.safetensors"))) == 2
+
+
+def test_another_process_reads_the_same_targets(shared: Path) -> None:
+    few = scenes()[0].take(torch.arange(9))
+    command = [sys.executable, "-c", SCRIPT, *TRAINED]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent).stdout
+    theirs = json.loads(printed.splitlines()[-1])
+    for name in TRAINED:
+        assert theirs[name] == [loaded(name).digest, all_codes(loaded(name), few)]
+
+
+def all_codes(target: Any, few: Pairs) -> list[Any]:
+    """What a target makes of a few pairs, as it compares them."""
+    return [compared(target, encode(target, *side)).tolist() for side in sides(few if reads_texts(target) else few.pictures())]
 
 
 def test_dcmh_learns_scenes_it_has_not_seen(empty_cache: Path) -> None:

@@ -66,7 +66,7 @@ def alone(folder: Path) -> None:
 
     class Slow(Silent):
         def stage(self, title: str, total: int):  # type: ignore[no-untyped-def]
-            return nullcontext(lambda steps, note: time.sleep(0.5))
+            return nullcontext(lambda *_, **values: time.sleep(0.5))
 
     pairs, split = scenes()
     RECIPE.load(pairs.take(split.train), device="cpu", progress=Slow())

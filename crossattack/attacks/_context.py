@@ -43,7 +43,7 @@ class WhiteBox:
 
     encoder: OpenEncoder
     image_codes: Codes | Float[Tensor, "items dim"]  # of the database; features where the target compares those
-    text_codes: Codes | None  # None of pictures alone
+    text_codes: Codes | Float[Tensor, "items dim"] | None  # None of pictures alone
     database_labels: Bool[Tensor, "items labels"]
     query_labels: Bool[Tensor, "attacked labels"]  # of the attacked items, by their ids
     own_labels: Bool[Tensor, "pairs labels"]  # of the attacker's own pairs

@@ -69,7 +69,7 @@ def modality_problems(data: Section, target: Section, attack: Section, reveals: 
     needs = attack.plugin.needs
     if not reads_texts and ("images" not in needs.changes or needs.pairs):
         return [("attack", f"an attack on pictures alone wanted with {target.name}, {attack.name} got, which changes texts.")]
-    if not reads_texts and reveals != "features":
+    if not getattr(target.plugin, "has_codes", True) and reveals != "features":
         return [("oracle.reveals", f"features wanted with {target.name}, which has nothing else to show, {reveals} got; leave it out.")]
     return []
 
@@ -154,7 +154,7 @@ def _weights(weights: str) -> str | None:
     return f"own, none, default or a file's path wanted, {weights!r} got{nearest(weights, STARTS)}."
 
 
-TOWERS: dict[str, Any] = {"image_tower": _image_tower, "text_tower": _text_tower, "weights": _weights}
+TOWERS: dict[str, Any] = {"image_tower": _image_tower, "text_tower": _text_tower, "teacher": _image_tower, "weights": _weights}
 
 
 def _choices() -> str:

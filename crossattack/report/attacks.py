@@ -41,10 +41,10 @@ def facts(name: str) -> Facts:
         parts.append(" or ".join(needs.reveals))
     elif needs.queries:
         parts.append("queries")
-    return Facts(attack.family, ", ".join(parts) or "nothing", _paper(str(attack.__doc__)))
+    return Facts(attack.family, ", ".join(parts) or "nothing", paper(str(attack.__doc__)))
 
 
-def _paper(docstring: str) -> str:
+def paper(docstring: str) -> str:
     """Venue and year of the source: the end of its `Paper:` paragraph."""
     told = " ".join(docstring.partition("Paper:")[2].split())
     found = re.search(r"\"(?P<title>[^\"]*)\",\s*(?P<venue>[^.;]*\d{4})", told)

@@ -12,27 +12,28 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from crossattack.cache import cache_folder, locked, whole_file
-from crossattack.codes import harden
 from crossattack.datasets import Pairs
 from crossattack.datasets._store import digest
-from crossattack.encoding import encode
 from crossattack.errors import TrainingFailed
-from crossattack.metrics.ranking import mean_average_precision, share_a_label
 from crossattack.targets import Similarity
+from surrogates.clip import ClipNetwork
 from surrogates.course import Course
 from surrogates.network import HashingNetwork, from_file, to_bytes
 from surrogates.ranks import rank, told_by_first
 from surrogates.texts import Embedded, Texts
 from surrogates.towers import EmbeddingTower, weights_file
 
+Facts: TypeAlias = dict[str, Any]
+Network = TypeVar("Network", bound=torch.nn.Module)
 log = logging.getLogger("crossattack")
 Precision = Literal["float32", "bfloat16", "auto"]
 COURSE = ".course"  # beside the file of a target that is being trained
@@ -43,7 +44,7 @@ LATER = {"patience": None, "precision": "float32"}  # settings that came later
 class HashingTarget:
     """A hashing network as a target: relaxed codes, compared by Hamming distance once hardened."""
 
-    network: HashingNetwork
+    network: HashingNetwork | ClipNetwork
     digest: str
     facts: dict[str, Any]  # what its manifest says: recipe, validation, seconds of training
 
@@ -72,17 +73,55 @@ class HashingTarget:
         return self.network.encode_texts(texts)
 
 
+@dataclass(frozen=True)
+class CommonSpaceTarget:
+    """Two networks into one space of continuous features: their relaxed codes at length one, compared by their cosine."""
+
+    network: HashingNetwork
+    digest: str
+    facts: dict[str, Any]
+
+    @property
+    def dim(self) -> int:
+        return self.network.bits
+
+    @property
+    def similarity(self) -> Similarity:
+        return Similarity.COSINE
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Words that its bags of words know; what a white box sees of them."""
+        return self.network.vocabulary
+
+    @property
+    def embeddings(self) -> EmbeddingTower | None:
+        """Its text tower, where gradients can be taken at words; what a white box sees of it."""
+        return self.network.embeddings
+
+    def encode_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items dim"]:
+        return normalize(self.network.encode_images(images), dim=1)
+
+    def encode_texts(self, texts: Texts | Embedded) -> Float[Tensor, "items dim"]:
+        return normalize(self.network.encode_texts(texts), dim=1)
+
+
 def trained(
     name: str, recipe: Any, version: int, train: Pairs, device: str, fit: Callable[[], tuple[HashingNetwork, dict[str, Any]]]
 ) -> HashingTarget:
     """The hashing target of this recipe and these pairs: from the cache, or made by `fit` and then cached. See `kept`."""
-
-    def made() -> tuple[bytes, dict[str, Any]]:
-        network, facts = fit()
-        return to_bytes(network), facts
-
-    path, manifest = kept(name, recipe, version, train, made)
+    path, manifest = kept(name, recipe, version, train, written(fit, to_bytes))
     return HashingTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
+
+
+def written(fit: Callable[[], tuple[Network, Facts]], as_bytes: Callable[[Network], bytes]) -> Callable[[], tuple[bytes, Facts]]:
+    """What trains a network, giving the bytes of its file."""
+
+    def made() -> tuple[bytes, Facts]:
+        network, facts = fit()
+        return as_bytes(network), facts
+
+    return made
 
 
 def kept(
@@ -157,11 +196,3 @@ def validation_slice(pairs: Pairs, rng: np.random.Generator) -> tuple[Pairs, Pai
     held = torch.from_numpy(rng.permutation(len(groups))[: max(1, len(groups) // 10)])
     validation = torch.isin(torch.from_numpy(members), held)
     return pairs.take(torch.nonzero(~validation).flatten()), pairs.take(torch.nonzero(validation).flatten())
-
-
-def validate(network: HashingNetwork, pairs: Pairs, device: str) -> tuple[float, float]:
-    """mAP within these pairs, image_to_text and text_to_image; 0 where nothing is relevant to anything."""
-    images = harden(encode(network, "images", pairs.images, device=device))
-    texts = harden(encode(network, "texts", pairs.texts, device=device))
-    relevant = share_a_label(pairs.labels, pairs.labels)
-    return (mean_average_precision(images, texts, relevant).value or 0.0, mean_average_precision(texts, images, relevant).value or 0.0)

@@ -1,23 +1,19 @@
 """Deep Cross-Modal Hashing."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int64
-from pydantic import Field
 from torch import Tensor
 
 from crossattack.datasets import Pairs
-from crossattack.errors import UsageError
-from crossattack.metrics.ranking import share_a_label
 from crossattack.progress import Progress
-from crossattack.streams import Streams
-from crossattack.targets._trained import HashingTarget, Precision, course_of, trained, validate, validation_slice
+from crossattack.targets._fitting import Batch, Bits, Epochs, Lesson, Material, Positive, Weight, fitted, towers, with_texts
+from crossattack.targets._trained import HashingTarget, Precision, course_of, trained
 from surrogates.course import Course
 from surrogates.losses import pairwise_likelihood
-from surrogates.network import HashingNetwork, network_for
-from surrogates.training import Schedule, train
+from surrogates.network import HashingNetwork
 
 VERSION = 2
 
@@ -38,58 +34,39 @@ class Dcmh:
     Paper: Jiang, Li, "Deep Cross-Modal Hashing", CVPR 2017.
     """
 
-    bits: Annotated[int, Field(ge=1, le=1024)] = 32
+    supervised: ClassVar[bool] = True
+    bits: Bits = 32
     image_tower: str = "efficientnet_lite0"
     text_tower: str = "bag_of_words"
     weights: str = "own"
-    gamma: Annotated[float, Field(ge=0)] = 1.0
-    eta: Annotated[float, Field(ge=0)] = 1.0
-    epochs: Annotated[int, Field(ge=1)] = 5
-    batch: Annotated[int, Field(ge=2)] = 64
-    lr: Annotated[float, Field(gt=0)] = 1e-3
-    tower_lr: Annotated[float, Field(gt=0)] = 3e-4
-    patience: Annotated[int, Field(ge=1)] | None = None
+    gamma: Weight = 1.0
+    eta: Weight = 1.0
+    epochs: Epochs = 5
+    batch: Batch = 64
+    lr: Positive = 1e-3
+    tower_lr: Positive = 3e-4
+    patience: Epochs | None = None
     precision: Precision = "float32"
     seed: int = 0
 
     def load(self, train: Pairs, *, device: str, progress: Progress) -> HashingTarget:
         """The target that learned from these pairs; trained on first use. `UsageError` where they have no texts."""
-        if not train.texts:
-            raise UsageError(
-                "dcmh: pictures with texts to learn from wanted, pictures alone got; choose `--data pictograms` or another target."
-            )
+        pairs = with_texts("dcmh", train)
         course = course_of("dcmh", self, VERSION, train)
-        return trained("dcmh", self, VERSION, train, device, lambda: self.fit(train, device=device, progress=progress, course=course))
+        return trained("dcmh", self, VERSION, train, device, lambda: self.fit(pairs, device=device, progress=progress, course=course))
 
     def fit(self, pairs: Pairs, *, device: str, progress: Progress, course: Course) -> tuple[HashingNetwork, dict[str, Any]]:
         """Train on nine tenths of the pairs, choosing the epoch on the last tenth (other concepts)."""
-        streams = Streams(self.seed)
-        torch.manual_seed(streams.number("dcmh", "initial weights"))
-        learned, validation = validation_slice(pairs, streams.numpy("dcmh", "validation"))
-        network = network_for(learned.texts, image=self.image_tower, text=self.text_tower, bits=self.bits, weights=self.weights).to(device)
-        labels = learned.labels
+        return fitted("dcmh", self, pairs, towers(self, self.bits), self.lesson, device=device, progress=progress, course=course)
+
+    def lesson(self, network: HashingNetwork, material: Material) -> Lesson:
+        """Likelihood, quantisation and balance of a batch."""
 
         def objective(images: Float[Tensor, "batch bits"], batch: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
-            texts = network.project_texts([learned.texts[i] for i in batch.tolist()])
-            relevant = torch.from_numpy(share_a_label(labels[batch], labels[batch])).to(device)
+            texts = network.project_texts(material.texts(batch))
             codes = torch.where(images + texts >= 0, 1.0, -1.0)
             quantised = (images - codes).square().mean() + (texts - codes).square().mean()
             balance = images.mean(0).square().mean() + texts.mean(0).square().mean()
-            return pairwise_likelihood(images, texts, relevant) + self.gamma * quantised + self.eta * balance
+            return pairwise_likelihood(images, texts, material.relevant(batch)) + self.gamma * quantised + self.eta * balance
 
-        def score() -> float:
-            return sum(validate(network, validation, device)) / 2
-
-        schedule = Schedule(
-            epochs=self.epochs,
-            batch=self.batch,
-            lr=self.lr,
-            tower_lr=self.tower_lr,
-            patience=self.patience,
-            precision=self.precision,
-        )
-        with progress.stage("training dcmh", self.epochs) as tick:
-            train(network, learned.images, objective, schedule, streams.torch("dcmh", "batches"), tick=tick, score=score, course=course)
-        image_to_text, text_to_image = validate(network, validation, device)
-        reached = {"image_to_text": image_to_text, "text_to_image": text_to_image}
-        return network, {"validation": reached, "curve": course.curve, "precision": course.precision}
+        return Lesson(objective)

@@ -16,7 +16,7 @@ from crossattack.errors import UsageError
 from crossattack.metrics.features import average_precision, places_of
 from crossattack.progress import Progress
 from crossattack.streams import Streams
-from crossattack.targets._trained import course_of, kept, validation_slice
+from crossattack.targets._trained import course_of, kept, validation_slice, written
 from surrogates.course import Course
 from surrogates.features import FeatureNetwork, from_file, to_bytes
 from surrogates.texts import Texts
@@ -73,6 +73,7 @@ class Gem:
     """
 
     reads_texts: ClassVar[bool] = False
+    has_codes: ClassVar[bool] = False
     usual: ClassVar[dict[str, str]] = {"data": "instances", "attack": "uaa_gan", "oracle.reveals": "features"}
     image_tower: str = "efficientnet_lite0"
     weights: str = "own"
@@ -87,11 +88,8 @@ class Gem:
 
     def load(self, train: Pairs, *, device: str, progress: Progress) -> FeatureTarget:
         """The target that learned from these pictures; trained on first use."""
-
-        def fit() -> tuple[bytes, dict[str, Any]]:
-            network, facts = self.fit(train, device=device, progress=progress, course=course_of("gem", self, VERSION, train))
-            return to_bytes(network), facts
-
+        course = course_of("gem", self, VERSION, train)
+        fit = written(lambda: self.fit(train, device=device, progress=progress, course=course), to_bytes)
         path, manifest = kept("gem", self, VERSION, train, fit)
         return FeatureTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
 
