@@ -1,6 +1,7 @@
 """`crossattack evaluate`: its flags, its help and its table."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,11 +31,12 @@ CUTS = {
 
 
 def evaluate_command(
-    codes: Annotated[Path, typer.Argument(metavar="CODES", help="Codes and labels: .mat (MATLAB 5 to 7.3), HDF5 or .npz.")],
+    codes: Annotated[Path, typer.Argument(metavar="CODES", help="Codes and labels: .mat, HDF5 or .npz; or a run's folder.")],
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="Where q_l and r_l lie, if not there.")] = None,
     at: Annotated[list[int] | None, typer.Option(metavar="K", min=1, help="MAP@K. Repeatable. [50, 5000]")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="The same codes as .mat or .npz.")] = None,
     dcmh: Annotated[bool, typer.Option("--dcmh-keys", help="Write --out under DCMH's keys, qBX and so on.")] = False,
+    condition: Annotated[str, typer.Option(metavar="NAME", help="Of a run: clean, noise, attacked or ceiling.")] = "clean",
     as_json: Annotated[bool, typer.Option("--json", help="JSON, alone, on stdout.")] = False,
 ) -> None:
     """Every metric of codes that somebody else's program made; no model, no data set.
@@ -48,6 +50,7 @@ def evaluate_command(
       crossattack evaluate codes.mat
       crossattack evaluate codes.mat --labels labels.mat --at 100 --json
       crossattack evaluate codes.mat --out codes.npz
+      crossattack evaluate runs/mine --condition attacked --out attacked.mat
 
     Exit codes: 0 evaluated, 1 codes or labels that cannot be read, 2 bad usage.
     """
@@ -55,7 +58,7 @@ def evaluate_command(
     from crossattack.code_measures import measured
     from crossattack.exchange import read_codes, write_codes
 
-    held = read_codes(codes, labels)
+    held = from_run(codes, condition) if codes.is_dir() else read_codes(codes, labels)
     told = measured(held, tuple(dict.fromkeys(at or USUAL)))
     if out is not None:
         write_codes(out, held, dcmh=dcmh)
@@ -65,6 +68,15 @@ def evaluate_command(
     print_measures(told)
     if out is not None:
         print(f"written: {out}")
+
+
+def from_run(folder: Path, condition: str) -> Any:
+    """The codes of a finished run."""
+    from crossattack.progress import progress_for
+    from crossattack.run_codes import codes_of_run
+    from crossattack.run_folder import finished_run
+
+    return codes_of_run(finished_run(str(folder), Path("runs")), condition, progress_for(sys.stderr))
 
 
 def print_measures(told: dict[str, Any]) -> None:

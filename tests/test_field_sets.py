@@ -127,3 +127,8 @@ def test_cifar10_is_the_same_as_pickles_and_as_bytes_in_a_folder_or_a_zip(tmp_pa
     (folders[1] / "cifar-10-batches-bin/data_batch_3.bin").write_bytes(bytes(4000))
     with pytest.raises(DataError, match=r"rows of 3,073 bytes wanted, 4,000 bytes got"):
         Cifar10(root=str(folders[1])).load(Silent())
+
+
+@pytest.mark.parametrize("plugin", [Mirflickr, Nuswide, Coco, Wikipedia])
+def test_photographs_of_real_people_are_shown_only_where_asked(plugin: type) -> None:
+    assert plugin.real_people is True  # type: ignore[attr-defined]

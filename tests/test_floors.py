@@ -22,7 +22,7 @@ FLOORS = (
     "perturbing",
     "config evaluation goals given quality",
     "evidence service plugins",
-    "results run_folder doors",
+    "results run_folder doors run_codes",
     "experiment",
     "report serve replay run_folder perturb",
     "one_run",

@@ -130,3 +130,13 @@ def test_own_pictures_are_attacked_from_start_to_end(
     _, split = Folder(root=str(root), height=16, width=16, attacker=60, train=80).load(Silent())
     assert results["dataset"]["split_digest"] == split.digest()
     assert results["directions"]["image_to_text"]["attacked_items"] == 5
+    (folder,) = (tmp_path / "runs").iterdir()
+    for condition in ("clean", "attacked"):  # its codes go out, and what comes back in has the run's own figures
+        assert main(["evaluate", str(folder), "--condition", condition, "--out", "codes.mat", "--json"]) == 0
+        capfd.readouterr()
+        assert main(["evaluate", "codes.mat", "--json"]) == 0
+        told = json.loads(capfd.readouterr().out)["directions"]
+        for direction, own in results["directions"].items():
+            assert told[direction]["map"]["expected"] == pytest.approx(own["map"][condition], abs=1e-12)
+    assert main(["evaluate", str(folder), "--condition", "cleaned"]) == 2
+    assert "one of attacked, ceiling, clean, noise wanted, 'cleaned' got" in capfd.readouterr().err

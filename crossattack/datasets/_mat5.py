@@ -118,7 +118,8 @@ def header(raw: bytes, order: str) -> Matrix:
 def read(path: Path, place: Place, matrix: Matrix, order: str) -> Any:
     """The values: an array of numbers, or a list of tuples of strings."""
     with open(path, "rb") as file:
-        raw = content(file, place, min(MOST_BYTES, place.length * 1100 if place.packed else place.length))
+        values = MOST_BYTES if matrix.kind == CELL else int(np.prod([float(side) for side in matrix.shape])) * 8
+        raw = content(file, place, min(MOST_BYTES, HEAD + values))
     if matrix.kind == CHAR:
         return [(line,) for line in lines(raw, matrix, order)]
     if matrix.kind != CELL:

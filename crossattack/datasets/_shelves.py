@@ -3,7 +3,8 @@
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -52,7 +53,7 @@ class FileShelf:
 
 @dataclass(frozen=True)
 class ArrayShelf:
-    """Pictures in one array of four axes, in whatever order these come. size: None leaves the pictures as they are.
+    """Pictures in one array of four axes, in whatever order these come. wanted: another height and width than the file's.
 
     Neighbours are read together and a turned array is not copied, so that a pass over the file costs what reading it costs.
     """
@@ -60,10 +61,14 @@ class ArrayShelf:
     variable: Variable
     axes: Axes
     wanted: tuple[int, int] | None = None
-    opened: list[Any] = field(default_factory=list, repr=False, compare=False)  # the array, once somebody has read from it
 
     def __len__(self) -> int:
         return self.variable.shape[self.axes.items]
+
+    @cached_property
+    def array(self) -> Any:
+        """The open array, from the first reading on."""
+        return self.variable.opened()
 
     @property
     def own(self) -> tuple[int, int]:
@@ -79,8 +84,6 @@ class ArrayShelf:
         different, back = np.unique(np.array(positions, np.int64), return_inverse=True)
         runs = np.split(different, np.flatnonzero(np.diff(different) > 1) + 1)
         with explained(self.variable.path, self.variable.format):
-            if not self.opened:
-                self.opened.append(self.variable.opened())
             parts = [self.rows(int(run[0]), int(run[-1]) + 1) for run in runs if len(run)]
         if not parts:
             return torch.empty(0, 3, *self.size, dtype=torch.uint8)
@@ -93,7 +96,7 @@ class ArrayShelf:
         """Neighbours, as (items, channel, height, width); a view."""
         index = [slice(None)] * 4
         index[self.axes.items] = slice(first, end)
-        return np.asarray(self.opened[0][tuple(index)]).transpose(self.axes)
+        return np.asarray(self.array[tuple(index)]).transpose(self.axes)
 
     def as_bytes(self, pixels: ndarray) -> ndarray:
         """The same as uint8; `DataError` where a value is not a whole number of 0 to 255."""

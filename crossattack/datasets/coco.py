@@ -35,6 +35,7 @@ class Coco:
     come in the order of their numbers, train before val, and are read when they are needed.
     """
 
+    real_people: ClassVar[bool] = True
     obtained: ClassVar[str] = "cocodataset.org (train and val pictures, annotations of 2014 or 2017)"
     root: str | None = None
     year: Literal[2014, 2017] = 2017

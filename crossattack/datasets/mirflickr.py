@@ -39,6 +39,7 @@ class Mirflickr:
     they are needed.
     """
 
+    real_people: ClassVar[bool] = True
     obtained: ClassVar[str] = "press.liacs.nl/mirflickr (pictures, tags, annotations); processed files come with the papers' code"
     root: str | None = None
     population: Literal["tagged", "labelled", "all"] = "tagged"

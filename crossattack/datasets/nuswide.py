@@ -45,6 +45,7 @@ class Nuswide:
     are needed.
     """
 
+    real_people: ClassVar[bool] = True
     obtained: ClassVar[str] = (
         "lms.comp.nus.edu.sg (lists, ground truth, tags; pictures by a form); processed files come with the papers' code"
     )

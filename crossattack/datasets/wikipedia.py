@@ -37,6 +37,7 @@ class Wikipedia:
     are those of `mirflickr`.
     """
 
+    real_people: ClassVar[bool] = True
     obtained: ClassVar[str] = "svcl.ucsd.edu/projects/crossmodal"
     root: str | None = None
     pixels: int = PHOTOGRAPH
