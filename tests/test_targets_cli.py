@@ -61,7 +61,7 @@ class TestTraining:
     @pytest.mark.parametrize(
         ("arguments", "says"),
         [
-            (["train", "dchm"], "no target is called 'dchm' (did you mean 'dcmh'?)"),
+            (["train", "dcmmh"], "no target is called 'dcmmh' (did you mean 'dcmh'?)"),
             (["eval", "http", "--set", "target.url=http://127.0.0.1:9"], "a target in this process wanted, http got, a service"),
             (["eval", "codes", *SCENES], "`path` of codes: an .npz with"),
             (["train", "module", *SCENES], "`path` of module: package.module:factory wanted, none got"),
