@@ -49,3 +49,17 @@ def test_the_sensitivity_is_told_and_drawn_as_it_was_measured(tmp_path: Path) ->
     assert len({(one["attacked"], one["l2"]) for one in found["margin"].values()}) == 1
     uaa_gan.draw(FOUND, tmp_path / "drawn.svg")
     assert (tmp_path / "drawn.svg").read_bytes() == (ROOT / "docs/uaa_gan-sensitivity.svg").read_bytes()
+
+
+def test_a_hidden_change_is_told_as_it_was_measured() -> None:
+    hidden, open_ = FOUND["hidden"], FOUND["scenarios"]["image_retrieval"]["0"]
+    moved = hidden["distortion"]
+    for text in (
+        f"{moved['textured_over_flat']:.2f} times as much as on flat surfaces",
+        f"SSIM {moved['ssim']:.3f} instead of {open_['distortion']['ssim']:.3f}, CIEDE2000 {moved['ciede2000']:.2f}",
+        f"{hidden['clean']:.3f} to {hidden['attacked']:.3f} (image retrieval, seed 0; noise that is hidden likewise {hidden['noise']:.3f})",
+        f"where it is {open_['attacked']['map']:.3f} without",
+        hidden["command"],
+    ):
+        assert text in PAGE
+    assert hidden["over_noise_ci95"][0] > 0

@@ -30,7 +30,7 @@ class Mean(nn.Module):
 
 
 class Minilm(nn.Module):
-    """all-MiniLM-L6-v2 as it is, and one hidden layer with ReLU that learns; reads order, spelling and words that it never saw.
+    """MiniLM (all-MiniLM-L6-v2) as it is, and one hidden layer with ReLU that learns; reads order, spelling and words that it never saw.
 
     `text_tower: minilm` takes the weights of the extra `crossattack[text]`, `minilm:DIR` those of a folder.
 
