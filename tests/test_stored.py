@@ -60,7 +60,12 @@ def test_a_network_that_learns_from_files_is_the_one_that_learns_from_memory(loa
         network = network_for(pairs.texts, image="convnet", text="bag_of_words", bits=8, weights="none")
         schedule = Schedule(epochs=1, batch=16)
         train(
-            network, pairs.images, lambda codes, _: codes.square().mean(), schedule, torch.Generator().manual_seed(1), tick=lambda *_: None
+            network,
+            pairs.images,
+            lambda codes, _: codes.square().mean(),
+            schedule,
+            torch.Generator().manual_seed(1),
+            tick=lambda *_, **values: None,
         )
         made.append(weights_digest(network))
     assert made[0] == made[1]
