@@ -85,6 +85,18 @@ def test_the_attack_the_data_set_and_the_objective_of_the_docs_run(plug: Callabl
     assert learned["budget"]["spent"] > 30
 
 
+@pytest.mark.usefixtures("empty_cache")
+def test_the_target_of_the_docs_is_attacked(plug: Callable[[str, str, str], None], tmp_path: Path) -> None:
+    plug("extending/target.md", "crossattack.targets", "colours")
+    plug("extending/dataset.md", "crossattack.datasets", "squares")
+    settings = ["target=colours", "target.least=0.4", "data=squares", "attacked=20", "ceiling.steps=5", "ceiling.eps=64/255"]
+    found = run(load_config(overrides=[*settings, "attack=noise", "name=colours"]), tmp_path, Silent())
+    assert found["target"] == {"name": "colours", "dim": 3, "digest": f"{400000:016x}"}
+    scores = found["directions"]["image_to_text"]["map"]
+    assert scores["floor"] + 0.05 < scores["clean"]
+    assert scores["ceiling"] < scores["clean"]
+
+
 def ran(folder: Path, name: str, *overrides: str) -> dict[str, Any]:
     return run(load_config(overrides=[*SMALL, f"name={name}", *overrides]), folder, Silent())
 
