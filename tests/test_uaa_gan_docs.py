@@ -63,3 +63,18 @@ def test_a_hidden_change_is_told_as_it_was_measured() -> None:
     ):
         assert text in PAGE
     assert hidden["over_noise_ci95"][0] > 0
+
+
+def test_the_black_box_is_told_as_it_was_measured() -> None:
+    found = FOUND["black_box"]
+    low, high = (100 * bound for bound in found["recovered_ci95"])
+    scores = f"goes from {found['clean']:.3f} to {found['attacked']:.3f}, noise {found['noise']:.3f}"
+    for text in (
+        f"With {found['spent']:,} queries",
+        scores,
+        f"{100 * found['recovered']:.0f} % [{low:.0f}, {high:.0f}]",
+        f"a mean cosine of {found['feature_agreement']:.2f}",
+        f"`{found['command']}`",
+    ):
+        assert text in PAGE
+    assert found["over_noise_ci95"][0] > 0
