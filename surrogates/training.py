@@ -85,12 +85,7 @@ def train(
     """
     course, device = course or Course(), next(network.parameters()).device
     network.to(memory_format=torch.channels_last)
-    tower = list(network.pretrained.parameters())
-    inside = {id(parameter) for parameter in tower}
-    rest = [parameter for parameter in network.parameters() if id(parameter) not in inside]
-    rates = [{"params": tower, "lr": schedule.lr if network.from_scratch else schedule.tower_lr}, {"params": rest, "lr": schedule.lr}]
-    optimiser = torch.optim.AdamW(rates, weight_decay=schedule.weight_decay)
-    per_epoch = schedule.per_epoch(len(images))
+    optimiser, per_epoch = _optimiser(network, schedule), schedule.per_epoch(len(images))
     pace = torch.optim.lr_scheduler.LambdaLR(optimiser, _warm_cosine(schedule.epochs * per_epoch))
     parts, of = {"network": network, "optimiser": optimiser, "pace": pace}, signature(network, schedule, len(images))
     course.precision = schedule.precision
@@ -125,6 +120,15 @@ def train(
     if course.best is not None:
         network.load_state_dict(course.best)
     return network.eval()
+
+
+def _optimiser(network: Trained, schedule: Schedule) -> torch.optim.Optimizer:
+    """AdamW, with a rate of its own for what starts from trained weights."""
+    tower = list(network.pretrained.parameters())
+    inside = {id(parameter) for parameter in tower}
+    rest = [parameter for parameter in network.parameters() if id(parameter) not in inside]
+    rates = [{"params": tower, "lr": schedule.lr if network.from_scratch else schedule.tower_lr}, {"params": rest, "lr": schedule.lr}]
+    return torch.optim.AdamW(rates, weight_decay=schedule.weight_decay)
 
 
 def _gave_up(course: Course, schedule: Schedule) -> bool:
