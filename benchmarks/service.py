@@ -39,7 +39,7 @@ from crossattack.serve.accounts import Accounts
 from crossattack.serve.app import make_app
 from crossattack.serve.service import Service
 from crossattack.serve.start import listening, server_settings
-from crossattack.targets._trained import HashingTarget
+from crossattack.targets._trained import NetworkTarget
 from surrogates.network import network_for
 
 BATCH, ROUNDS, CLIENTS = 64, 9, 4
@@ -102,7 +102,7 @@ def serving(folder: Path) -> Iterator[tuple[Service, str]]:
     """A service of the default towers, untrained, at a free port of this machine."""
     pairs, split = Scenes(pairs=2000).load(Silent())
     network = network_for(pairs.texts, image="efficientnet_lite0", text="bag_of_words", bits=32, weights="none").eval()
-    target = HashingTarget(network.to(memory_format=torch.channels_last), "0" * 16, {})
+    target = NetworkTarget(network.to(memory_format=torch.channels_last), "0" * 16, {})
     database = pairs.take(split.database)
     index = Index(*(harden(encode(target, kind, getattr(database, kind))) for kind in ("images", "texts")))
     accounts = Accounts(folder / "state.sqlite", target_digest=target.digest)

@@ -26,7 +26,7 @@ from crossattack.serve.accounts import Accounts
 from crossattack.serve.app import make_app
 from crossattack.serve.service import Service
 from crossattack.serve.start import listening, server_settings
-from crossattack.targets._trained import HashingTarget
+from crossattack.targets._trained import NetworkTarget
 
 ALICE, BOB = "alice-token-0123456789", "bob-token-0123456789abc"
 
@@ -55,7 +55,7 @@ class Served:
 
 
 def small_service(
-    state: Path, *, accounts: dict[str, Any] | None = None, target: HashingTarget | None = None, **settings: Any
+    state: Path, *, accounts: dict[str, Any] | None = None, target: NetworkTarget | None = None, **settings: Any
 ) -> tuple[Service, Pairs]:
     """A service of a target, by default an untrained one, over small scenes, and the pairs of the query split."""
     pairs, split = scenes()

@@ -25,7 +25,7 @@ from crossattack.serve.accounts import Accounts
 from crossattack.targets._http_endpoint import HttpEndpoint
 from crossattack.targets._http_shown import Shown, read_png
 from crossattack.targets._http_wire import read_list
-from crossattack.targets._trained import HashingTarget
+from crossattack.targets._trained import NetworkTarget
 from crossattack.targets.dcmh import Dcmh
 from crossattack.targets.http import Http
 
@@ -40,7 +40,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="module")
-def target(cache: None) -> HashingTarget:
+def target(cache: None) -> NetworkTarget:
     pairs, split = scenes()
     return Dcmh(image_tower="convnet", epochs=2, bits=16).load(pairs.take(split.train), device="cpu", progress=Silent())
 
@@ -70,7 +70,7 @@ def checks(results: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {check["name"]: check for check in results["checks"]}
 
 
-def test_codes_over_http_give_the_run_in_one_process_and_its_replay(tmp_path: Path, target: HashingTarget) -> None:
+def test_codes_over_http_give_the_run_in_one_process_and_its_replay(tmp_path: Path, target: NetworkTarget) -> None:
     local = ran(tmp_path / "local", *RECIPE)
     with serving(tmp_path / "state", target=target) as served:
         found = ran(tmp_path / "remote", *remote(served))
@@ -128,7 +128,7 @@ def test_a_code_of_a_services_database_is_held_against_what_was_paid_for(
 
 
 @pytest.mark.parametrize("top_k", [12, DATABASE])
-def test_lists_over_http_teach_and_cost_what_they_do_in_one_process(top_k: int, tmp_path: Path, target: HashingTarget) -> None:
+def test_lists_over_http_teach_and_cost_what_they_do_in_one_process(top_k: int, tmp_path: Path, target: NetworkTarget) -> None:
     lists = ["oracle.reveals=ranking", f"oracle.top_k={'all' if top_k == DATABASE else top_k}"]
     local = ran(tmp_path / "local", *RECIPE, *lists)
     with serving(tmp_path / "state", target=target, reveals=Reveals.RANKING, top_k=top_k) as served:
@@ -157,7 +157,7 @@ def test_lists_over_http_teach_and_cost_what_they_do_in_one_process(top_k: int, 
     assert replay(tmp_path / "remote")[0] == []
 
 
-def test_a_verified_attack_over_lists_pays_two_queries_an_item_and_knows_how_each_ended(tmp_path: Path, target: HashingTarget) -> None:
+def test_a_verified_attack_over_lists_pays_two_queries_an_item_and_knows_how_each_ended(tmp_path: Path, target: NetworkTarget) -> None:
     verified = ["oracle.reveals=ranking", "oracle.top_k=12", "attack.verify=true"]
     local = ran(tmp_path / "local", *RECIPE, *verified)
     with serving(tmp_path / "state", target=target, reveals=Reveals.RANKING, top_k=12) as served:

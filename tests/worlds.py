@@ -21,7 +21,7 @@ from crossattack.ledger import Ledger
 from crossattack.oracle import LocalEndpoint, Oracle, Reveals
 from crossattack.progress import Silent
 from crossattack.streams import Streams
-from crossattack.targets._trained import HashingTarget
+from crossattack.targets._trained import NetworkTarget
 from surrogates.network import network_for
 
 RECIPE = SurrogateRecipe(image_tower="convnet", epochs=2, least_steps=0, batch=16)
@@ -32,13 +32,13 @@ def scenes(pairs: int = 240, pixels: int = 16) -> tuple[Pairs, Split]:
     return Scenes(pairs=pairs, pixels=pixels).load(Silent())
 
 
-def untrained_target(pairs: Pairs, bits: int = 16, seed: int = 0, tower: str = "convnet", weights: str = "none") -> HashingTarget:
+def untrained_target(pairs: Pairs, bits: int = 16, seed: int = 0, tower: str = "convnet", weights: str = "none") -> NetworkTarget:
     """A picture tower and a bag of words under random heads: codes without meaning, gradients all the same."""
     torch.manual_seed(seed)
     network = network_for(pairs.texts, image=tower, text="bag_of_words", bits=bits, weights=weights).eval()
     with torch.no_grad():
         network.image_head.weight.mul_(30)  # so that pictures differ in more than one bit
-    return HashingTarget(network, f"{seed:016x}", {})
+    return NetworkTarget(network, f"{seed:016x}", {})
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def attackers_world(
     top_k: int | None = None,
     reveals: Reveals | None = None,
     data: tuple[Pairs, Split] | None = None,
-    target: HashingTarget | None = None,
+    target: NetworkTarget | None = None,
     recipe: SurrogateRecipe = RECIPE,
 ) -> Iterator["World"]:
     """An attacker in front of an oracle, and the items to attack. Answers are codes, or lists where `top_k` says how long."""
@@ -77,7 +77,7 @@ class World:
     """What a test of an attack looks at."""
 
     def __init__(
-        self, target: HashingTarget, ledger: Ledger, black: AttackContext, white: AttackContext, query: Pairs, catalogue: Catalogue
+        self, target: NetworkTarget, ledger: Ledger, black: AttackContext, white: AttackContext, query: Pairs, catalogue: Catalogue
     ) -> None:
         self.target, self.ledger, self.black, self.white, self.query, self.catalogue = target, ledger, black, white, query, catalogue
         ids = tuple(range(len(query)))

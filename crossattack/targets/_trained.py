@@ -41,20 +41,17 @@ LATER = {"patience": None, "precision": "float32"}  # settings that came later
 
 
 @dataclass(frozen=True)
-class HashingTarget:
-    """A hashing network as a target: relaxed codes, compared by Hamming distance once hardened."""
+class NetworkTarget:
+    """A trained network as a target: relaxed codes, compared by Hamming distance once hardened; or these at length one, by their cosine."""
 
     network: HashingNetwork | ClipNetwork
     digest: str
     facts: dict[str, Any]  # what its manifest says: recipe, validation, seconds of training
+    similarity: Similarity = Similarity.HAMMING
 
     @property
     def dim(self) -> int:
         return self.network.bits
-
-    @property
-    def similarity(self) -> Similarity:
-        return Similarity.HAMMING
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -67,51 +64,21 @@ class HashingTarget:
         return self.network.embeddings
 
     def encode_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items dim"]:
-        return self.network.encode_images(images)
+        return self._as_compared(self.network.encode_images(images))
 
     def encode_texts(self, texts: Texts | Embedded) -> Float[Tensor, "items dim"]:
-        return self.network.encode_texts(texts)
+        return self._as_compared(self.network.encode_texts(texts))
 
-
-@dataclass(frozen=True)
-class CommonSpaceTarget:
-    """Two networks into one space of continuous features: their relaxed codes at length one, compared by their cosine."""
-
-    network: HashingNetwork
-    digest: str
-    facts: dict[str, Any]
-
-    @property
-    def dim(self) -> int:
-        return self.network.bits
-
-    @property
-    def similarity(self) -> Similarity:
-        return Similarity.COSINE
-
-    @property
-    def vocabulary(self) -> tuple[str, ...]:
-        """Words that its bags of words know; what a white box sees of them."""
-        return self.network.vocabulary
-
-    @property
-    def embeddings(self) -> EmbeddingTower | None:
-        """Its text tower, where gradients can be taken at words; what a white box sees of it."""
-        return self.network.embeddings
-
-    def encode_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items dim"]:
-        return normalize(self.network.encode_images(images), dim=1)
-
-    def encode_texts(self, texts: Texts | Embedded) -> Float[Tensor, "items dim"]:
-        return normalize(self.network.encode_texts(texts), dim=1)
+    def _as_compared(self, relaxed: Float[Tensor, "items dim"]) -> Float[Tensor, "items dim"]:
+        return relaxed if self.similarity is Similarity.HAMMING else normalize(relaxed, dim=1)
 
 
 def trained(
     name: str, recipe: Any, version: int, train: Pairs, device: str, fit: Callable[[], tuple[HashingNetwork, dict[str, Any]]]
-) -> HashingTarget:
+) -> NetworkTarget:
     """The hashing target of this recipe and these pairs: from the cache, or made by `fit` and then cached. See `kept`."""
     path, manifest = kept(name, recipe, version, train, written(fit, to_bytes))
-    return HashingTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
+    return NetworkTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
 
 
 def written(fit: Callable[[], tuple[Network, Facts]], as_bytes: Callable[[Network], bytes]) -> Callable[[], tuple[bytes, Facts]]:

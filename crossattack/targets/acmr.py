@@ -16,7 +16,7 @@ from crossattack.endpoint import Similarity
 from crossattack.progress import Progress
 from crossattack.targets._adversary import adversary, modality_loss
 from crossattack.targets._fitting import Batch, Epochs, Hidden, Lesson, Material, Positive, Weight, fitted, towers, with_texts
-from crossattack.targets._trained import CommonSpaceTarget, kept, written
+from crossattack.targets._trained import NetworkTarget, kept, written
 from surrogates.network import HashingNetwork, from_file, to_bytes
 
 VERSION = 1
@@ -61,11 +61,11 @@ class Acmr:
     tower_lr: Positive = 3e-4
     seed: int = 0
 
-    def load(self, train: Pairs, *, device: str, progress: Progress) -> CommonSpaceTarget:
+    def load(self, train: Pairs, *, device: str, progress: Progress) -> NetworkTarget:
         """The target that learned from these pairs; trained on first use. `UsageError` where they have no texts."""
         pairs = with_texts("acmr", train)
         path, manifest = kept("acmr", self, VERSION, train, written(lambda: self.fit(pairs, device=device, progress=progress), to_bytes))
-        return CommonSpaceTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
+        return NetworkTarget(from_file(path).to(device), manifest["sha256"][:16], manifest, Similarity.COSINE)
 
     def fit(self, pairs: Pairs, *, device: str, progress: Progress) -> tuple[HashingNetwork, dict[str, Any]]:
         """Train on nine tenths of the pairs, choosing the epoch on the last tenth (other concepts)."""

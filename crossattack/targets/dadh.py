@@ -14,7 +14,7 @@ from crossattack.datasets import Pairs
 from crossattack.progress import Progress
 from crossattack.targets._adversary import adversary, critic_loss
 from crossattack.targets._fitting import Batch, Bits, Epochs, Hidden, Lesson, Material, Positive, Weight, fitted, towers, with_texts
-from crossattack.targets._trained import HashingTarget, trained
+from crossattack.targets._trained import NetworkTarget, trained
 from surrogates.network import HashingNetwork
 
 VERSION = 1
@@ -57,7 +57,7 @@ class Dadh:
     tower_lr: Positive = 3e-4
     seed: int = 0
 
-    def load(self, train: Pairs, *, device: str, progress: Progress) -> HashingTarget:
+    def load(self, train: Pairs, *, device: str, progress: Progress) -> NetworkTarget:
         """The target that learned from these pairs; trained on first use. `UsageError` where they have no texts."""
         pairs = with_texts("dadh", train)
         return trained("dadh", self, VERSION, train, device, lambda: self.fit(pairs, device=device, progress=progress))

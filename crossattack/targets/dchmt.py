@@ -12,7 +12,7 @@ from crossattack.datasets import Pairs
 from crossattack.errors import UsageError
 from crossattack.progress import Progress
 from crossattack.targets._fitting import Batch, Bits, Epochs, Lesson, Material, Positive, Share, Weight, fitted, with_texts
-from crossattack.targets._trained import HashingTarget, kept, written
+from crossattack.targets._trained import NetworkTarget, kept, written
 from surrogates.clip import ClipNetwork, clip_network, from_file, to_bytes
 
 VERSION = 1
@@ -47,12 +47,12 @@ class Dchmt:
     tower_lr: Positive = 1e-5
     seed: int = 0
 
-    def load(self, train: Pairs, *, device: str, progress: Progress) -> HashingTarget:
+    def load(self, train: Pairs, *, device: str, progress: Progress) -> NetworkTarget:
         """The target that learned from these pairs; trained on first use. `UsageError` where they have no texts or there is no CLIP."""
         pairs = with_texts("dchmt", train)
         fit = written(lambda: self.fit(pairs, device=device, progress=progress), to_bytes)
         path, manifest = kept("dchmt", self, VERSION, train, fit)
-        return HashingTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
+        return NetworkTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
 
     def fit(self, pairs: Pairs, *, device: str, progress: Progress) -> tuple[ClipNetwork, dict[str, Any]]:
         """Train on nine tenths of the pairs, choosing the epoch on the last tenth (other concepts)."""

@@ -10,7 +10,7 @@ from torch import Tensor
 from crossattack.datasets import Pairs
 from crossattack.progress import Progress
 from crossattack.targets._fitting import Batch, Bits, Epochs, Lesson, Material, Positive, Weight, fitted, towers, with_texts
-from crossattack.targets._trained import HashingTarget, Precision, course_of, trained
+from crossattack.targets._trained import NetworkTarget, Precision, course_of, trained
 from surrogates.course import Course
 from surrogates.losses import pairwise_likelihood
 from surrogates.network import HashingNetwork
@@ -49,7 +49,7 @@ class Dcmh:
     precision: Precision = "float32"
     seed: int = 0
 
-    def load(self, train: Pairs, *, device: str, progress: Progress) -> HashingTarget:
+    def load(self, train: Pairs, *, device: str, progress: Progress) -> NetworkTarget:
         """The target that learned from these pairs; trained on first use. `UsageError` where they have no texts."""
         pairs = with_texts("dcmh", train)
         course = course_of("dcmh", self, VERSION, train)

@@ -15,7 +15,7 @@ from crossattack.encoding import BATCH_SIZE, as_floats
 from crossattack.progress import Progress
 from crossattack.stored import in_batches
 from crossattack.targets._fitting import Batch, Bits, Epochs, Lesson, Material, Positive, Share, Weight, fitted, towers, with_texts
-from crossattack.targets._trained import HashingTarget, trained
+from crossattack.targets._trained import NetworkTarget, trained
 from surrogates.network import HashingNetwork
 from surrogates.towers import image_tower, text_tower_for
 
@@ -59,7 +59,7 @@ class Djsrh:
     tower_lr: Positive = 3e-4
     seed: int = 0
 
-    def load(self, train: Pairs, *, device: str, progress: Progress) -> HashingTarget:
+    def load(self, train: Pairs, *, device: str, progress: Progress) -> NetworkTarget:
         """The target that learned from these pairs, not from their labels; trained on first use."""
         pairs = with_texts("djsrh", train)
         return trained("djsrh", self, VERSION, train, device, lambda: self.fit(pairs, device=device, progress=progress))

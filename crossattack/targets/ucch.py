@@ -24,7 +24,7 @@ from crossattack.targets._fitting import (
     towers,
     with_texts,
 )
-from crossattack.targets._trained import HashingTarget, trained
+from crossattack.targets._trained import NetworkTarget, trained
 from surrogates.network import HashingNetwork
 
 VERSION = 1
@@ -64,7 +64,7 @@ class Ucch:
     tower_lr: Positive = 3e-4
     seed: int = 0
 
-    def load(self, train: Pairs, *, device: str, progress: Progress) -> HashingTarget:
+    def load(self, train: Pairs, *, device: str, progress: Progress) -> NetworkTarget:
         """The target that learned from these pairs, not from their labels; trained on first use."""
         pairs = with_texts("ucch", train)
         return trained("ucch", self, VERSION, train, device, lambda: self.fit(pairs, device=device, progress=progress))
