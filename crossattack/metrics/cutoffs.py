@@ -1,6 +1,6 @@
 """Cut-offs: what the first k places hold, whatever the order of ties, and the average precisions that others print under one name.
 
-"MAP@k" has at least four meanings, which on the same codes differ by sixteen points and more. Ours, `average_precision_at`, is an
+"MAP@k" has at least four meanings, which on the same codes differ by many points. Ours, `average_precision_at`, is an
 expectation over the orders of the ties, divided by min(k, R), so that a perfect list scores 1. The others are here by name, to compare
 with published numbers; they hang on the order of ties and take that of the database, as a stable sort leaves it.
 
