@@ -12,6 +12,7 @@ from typing import Any
 from crossattack.attacks import AttackContext
 from crossattack.attacks._context import Attacked
 from crossattack.config import RunConfig
+from crossattack.datasets._store import digest
 from crossattack.doors import Roles, open_doors
 from crossattack.evaluation import Goal, compare, judge
 from crossattack.evidence import Evidence, keep_codes
@@ -57,6 +58,7 @@ def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTH
             wanted,
             chosen,
             config.surrogate.plugin,
+            common=given.common,
         )
         white_box = doors.white_box(black_box)
         contenders = {
@@ -64,7 +66,10 @@ def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTH
             "attacked": (attack, white_box if white_box and config.oracle.white_box else black_box),
         }
         if white_box:
-            contenders["ceiling"] = (config.ceiling.plugin, white_box)
+            ceiling = config.ceiling.plugin
+            alike = digest(query), split.digest(), target.digest, ceiling, streams, device, chosen
+            place = folder if ceiling.needs.queries else given.common.workplace("ceiling", folder, *alike)
+            contenders["ceiling"] = (ceiling, replace(white_box, folder=place))
 
         clean, whole = untouched(query), Attacked(query.pixels(), tuple(query.texts))
         conditions = {"clean": clean}

@@ -1,16 +1,18 @@
-"""Objects of a Python program in the place of what a configuration names: a target that is there already, pairs that are loaded.
+"""Objects of a Python program in the place of what a configuration names: a target that is there already, pairs that are loaded;
+and what other runs made already.
 
 A configuration knows them as `name: given`, by what tells them from others, so that their run can be read, replayed and reported
 from its folder by anybody, and resumed by whoever has them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from crossattack.common import Common
 from crossattack.datasets import Pairs, Split
 from crossattack.datasets._store import digest
 from crossattack.encoding import as_floats
@@ -25,10 +27,11 @@ MEMBERS = ("dim", "similarity", "digest", "encode_images", "encode_texts")
 
 @dataclass(frozen=True)
 class Given:
-    """What is at hand; None is loaded as configured."""
+    """What is at hand; None is loaded as configured. common: with the runs that this one shares what it makes with."""
 
     target: Target | None = None
     data: tuple[Pairs, Split] | None = None
+    common: Common = field(default_factory=Common)
 
 
 NOTHING: Final = Given()

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors codes",
     "streams progress cache sqlite machine stored",
-    "registry metrics fingerprint tensorboard leave",
+    "common registry metrics fingerprint tensorboard leave",
     "ledger datasets",
     "endpoint checks exchange",
     "encoding code_measures",

@@ -103,6 +103,29 @@ def test_two_runs_at_once_share_what_they_can_and_a_killed_one_pays_nothing_twic
         assert few == many[: len(few)], "a smaller budget's queries are the first of a larger one's"
 
 
+@pytest.mark.usefixtures("empty_cache")
+def test_runs_that_ask_alike_train_one_surrogate_and_find_what_each_finds_alone(tmp_path: Path) -> None:
+    file = tmp_path / "small.yaml"
+    base = {**SMALL, "oracle": {"budget": 60}}
+    file.write_text(yaml.safe_dump({"base": base, "grid": {"attack": [{"name": "aach", "steps": 2}, "fgsm"], "seed": [0, 1]}}))
+    assert sweep(Wish(path=file, runs=tmp_path, jobs=1, quiet=True))
+    with Table.read(tmp_path / "small/sweep.sqlite") as table:
+        folders = [tmp_path / "small" / row.digest for row in table.rows()]
+    trained = [stages(folder).count("training surrogate") for folder in folders]
+    assert trained == [1, 1, 0, 0], "one for each seed, whatever the attack"
+    common = tmp_path / "small/common"
+    assert (
+        sorted(path.name.split("-")[0] for path in common.iterdir() if not path.name.startswith(".")) == ["ceiling"] * 2 + ["surrogate"] * 2
+    )
+
+    last = folders[-1]
+    assert len(bought(last, "images")) > 10, "queries are each run's own"
+    (tmp_path / "alone").mkdir()
+    with threads(threads_each(1)):
+        alone = experiment.run(load_config(last / "config.yaml"), tmp_path / "alone", Silent())
+    assert without_times(json.loads((last / "results.json").read_text())) == without_times(alone)
+
+
 @pytest.mark.slow
 def test_an_interrupted_sweep_says_how_to_go_on_and_does(tmp_path: Path) -> None:
     file = tmp_path / "small.yaml"

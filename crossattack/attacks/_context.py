@@ -12,6 +12,7 @@ from torch import Tensor
 from crossattack.attacks._answers import Answers, CodeAnswers, FeatureAnswers, ListAnswers
 from crossattack.attacks._surrogate import FeatureSurrogate, Lesson, Surrogate, SurrogateRecipe, fit_features, fit_surrogate, triplets
 from crossattack.codes import Codes, harden
+from crossattack.common import Common
 from crossattack.encoding import Encoder
 from crossattack.endpoint import Similarity
 from crossattack.errors import BudgetRefused, UsageError
@@ -76,6 +77,7 @@ class AttackContext:
     wanted: for each of them, the position of the own pair that a targeted attack is to make it look like.
     folder: where checkpoints go; a resumed run finds there what was finished.
     pairs: the attacked items by pairs, for attacks that need them so.
+    common: where runs that ask and train alike find what one of them has trained.
     """
 
     oracle: Oracle
@@ -91,6 +93,7 @@ class AttackContext:
     recipe: SurrogateRecipe = field(default_factory=SurrogateRecipe)
     white_box: WhiteBox | None = None
     pairs: Attacked | None = None
+    common: Common = field(default_factory=Common)
     made: dict[str, Surrogate | FeatureSurrogate] = field(default_factory=dict)  # by name; for the referee to look at
 
     @property
@@ -105,14 +108,18 @@ class AttackContext:
         is read back from `folder` on resume.
         """
         path = self.folder / f"{name}.safetensors"
-        made = fit_surrogate(self.answers(reserve), self.recipe, self.streams, self.device, self.progress, path, lesson)
+        answers = self.answers(reserve)
+        with self.common.made_once(path, answers, self.recipe, self.streams, self.device, lesson.__module__, lesson.__qualname__):
+            made = fit_surrogate(answers, self.recipe, self.streams, self.device, self.progress, path, lesson)
         self.made[name] = made
         return made
 
     def feature_surrogate(self, *, name: str = "surrogate", reserve: int = 0) -> FeatureSurrogate:
         """The same of a target that makes features of pictures alone."""
         path = self.folder / f"{name}.safetensors"
-        made = fit_features(self.feature_answers(reserve), self.recipe, self.streams, self.device, self.progress, path)
+        answers = self.feature_answers(reserve)
+        with self.common.made_once(path, answers, self.recipe, self.streams, self.device):
+            made = fit_features(answers, self.recipe, self.streams, self.device, self.progress, path)
         self.made[name] = made
         return made
 

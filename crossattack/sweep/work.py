@@ -29,7 +29,11 @@ def experiment(folder: Path) -> None:
     config = load_config(folder / "config.yaml")
     if results_of(folder, digest_of(config.resolved())) is not None:
         return
-    carry_out(config, folder, Silent(), resumed=(folder / "log.jsonl").exists(), patience=PATIENCE)
+    from crossattack.common import Common  # only now: with it comes torch
+    from crossattack.given import Given
+
+    given = Given(common=Common(folder.parent / "common"))
+    carry_out(config, folder, Silent(), resumed=(folder / "log.jsonl").exists(), patience=PATIENCE, given=given)
 
 
 def named(dotted: str) -> Work:
