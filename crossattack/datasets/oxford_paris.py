@@ -14,11 +14,13 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from crossattack.datasets import Credit, Pairs, Split
-from crossattack.datasets._files import Files, opened, own_root
-from crossattack.datasets._pictures import Box, check_size, read_pictures
+from crossattack.datasets._files import Files, left_open, own_root
+from crossattack.datasets._pictures import Box, check_size
+from crossattack.datasets._shelves import FileShelf
 from crossattack.datasets._unpickle import listed, unpickled
 from crossattack.errors import DataError
 from crossattack.progress import Progress
+from crossattack.stored import StoredImages
 from crossattack.streams import Streams
 
 WANTED = "the folder of Oxford5k or Paris6k (Philbin et al., CVPR 2007 and 2008; revisited by Radenovic et al., CVPR 2018)"
@@ -50,6 +52,7 @@ class OxfordParis:
     hard, at hard what is easy (Oxford5k and Paris6k of 2007 and 2008 have no levels). Queries for which nothing is right are
     left out. Groups are the buildings, as far as queries tell. There is no training set: targets come with one of their own.
     Of the pictures that no query speaks of, half stay in the database; `attacker` and `held_back` come out of the others.
+    Pictures are read when they are needed.
     """
 
     has_texts: ClassVar[bool] = False
@@ -68,16 +71,16 @@ class OxfordParis:
 
     def load(self, progress: Progress) -> tuple[Pairs, Split]:
         """The pairs and their split. `ConfigError` without a root, `DataError` where it holds something else."""
-        with opened(own_root(self.root, "oxford_paris", WANTED, INSTEAD)) as files:
+        files = left_open(own_root(self.root, "oxford_paris", WANTED, INSTEAD))
+        with progress.stage(f"reading the truth of {self.which}", total=1) as tick:
             folder, names, questions = read_truth(files, self.which, self.level if self.which.startswith("r") else "plain")
-            pictures = [f"{folder}{name}.jpg" for name in (*(question.name for question in questions), *names)]
-            known = set(files.names)
-            if missing := [picture for picture in pictures if picture not in known]:
-                raise DataError(
-                    f"{files.root}: {missing[0]} and {len(missing) - 1} more pictures wanted, not there; get the pictures again."
-                )
-            boxes = [*(question.box for question in questions), *[None] * len(names)]
-            images = read_pictures(files, pictures, self.height, self.width, progress, boxes)
+            tick(1, "")
+        pictures = [f"{folder}{name}.jpg" for name in (*(question.name for question in questions), *names)]
+        known = set(files.names)
+        if missing := [picture for picture in pictures if picture not in known]:
+            raise DataError(f"{files.root}: {missing[0]} and {len(missing) - 1} more pictures wanted, not there; get the pictures again.")
+        boxes = [*(question.box for question in questions), *[None] * len(names)]
+        images = StoredImages(FileShelf(files, pictures, (self.height, self.width), boxes))
         labels = columns([question.right for question in questions], len(names))
         junk = columns([question.neither for question in questions], len(names))
         credit = Credit(f"{self.which} (photographs of Flickr's users)", "terms of the photographers")
