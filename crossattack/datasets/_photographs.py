@@ -16,19 +16,21 @@ Told = tuple[tuple[str, str], ...]
 
 
 def photograph_pairs(
-    images: ImageSet, texts: Sequence[Text], labels: Bool[ndarray, "items labels"], names: Sequence[str], credit: Credit, told: Told
-) -> Pairs:
+    images: ImageSet, texts: Sequence[Text], labels: Bool[ndarray, "items labels"], names: Sequence[str], credit: Credit, told: Told,
+    captions: Sequence[tuple[str, ...]] = (),
+) -> Pairs:  # fmt: skip
     """Each picture is a group of its own. Columns that nobody has are left out, as nothing can be found by them."""
     some = np.asarray(labels.any(0), bool)
     kept = tuple(name for name, has in zip(names, some.tolist(), strict=True) if has)
     groups = torch.arange(len(labels))
-    return Pairs(images, tuple(texts), torch.from_numpy(labels[:, some]), groups, kept, (credit,) * len(labels), None, told)
+    return Pairs(images, tuple(texts), torch.from_numpy(labels[:, some]), groups, kept, (credit,) * len(labels), None, told, tuple(captions))
 
 
 def processed_pairs(found: Processed, known: dict[int, str], credit: Credit) -> Pairs:
     """The pairs of a processed layout, which does not say what its labels are called. known: populations by how many pairs."""
     told = (*found.told, ("population", population(len(found.labels), known, found.labels)))
-    return photograph_pairs(found.images, found.texts, found.labels, numbered_labels(found.labels.shape[1]), credit, told)
+    names = numbered_labels(found.labels.shape[1])
+    return photograph_pairs(found.images, found.texts, found.labels, names, credit, told, found.captions)
 
 
 def numbered_labels(count: int) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from crossattack.datasets._files import left_open
 from crossattack.datasets._pictures import is_picture
 from crossattack.datasets._roles import Roles, axes_of, common_length, data_files, label_matrix, roles_in, rows_of
 from crossattack.datasets._shelves import ArrayShelf, FileShelf
-from crossattack.datasets._words import texts_of_captions, words_of_rows
+from crossattack.datasets._words import captions_told, texts_of, words_of_rows
 from crossattack.errors import DataError
 from crossattack.stored import StoredImages
 from surrogates.texts import Text
@@ -43,6 +43,7 @@ class Processed:
     labels: Bool[ndarray, "items labels"]
     layout: str
     told: tuple[tuple[str, str], ...]
+    captions: tuple[tuple[str, ...], ...]
 
 
 def processed(root: Path, *, order: Order, pixels: int | None, caption_seed: int) -> Processed | None:
@@ -63,12 +64,16 @@ def processed(root: Path, *, order: Order, pixels: int | None, caption_seed: int
         photograph = (PHOTOGRAPH, PHOTOGRAPH)
         images = StoredImages(named_pictures(root if root.is_dir() else root.parent, roles["names"].texts(), size or photograph))
     check_sample(images, root)
+    captions = roles["captions"].texts() if "captions" in roles else []
+    texts: tuple[Text, ...]
     if "captions" in roles:
-        texts, said = texts_of_captions(roles["captions"], caption_seed)
+        texts, said = texts_of(captions, "one", caption_seed), captions_told(captions, "one")
     else:
         texts, said = words_of_rows(rows_of(roles["tags"], items), roles["tags"], root)
     layout = layout_of(roles, items)
-    return Processed(images, texts, label_matrix(roles["labels"], items), layout, (("layout", layout), *told, ("texts", said)))
+    several = captions if any(len(held) > 1 for held in captions) else ()
+    said_of = (("layout", layout), *told, ("texts", said))
+    return Processed(images, texts, label_matrix(roles["labels"], items), layout, said_of, tuple(several))
 
 
 def check_complete(root: Path, roles: Roles) -> None:
