@@ -141,6 +141,21 @@ def test_a_matlab_file_that_boasts_or_nests_is_refused(content: bytes, said: str
     assert time.monotonic() - began < 5
 
 
+def test_a_packed_variable_with_another_checksum_or_more_behind_it_is_refused(tmp_path: Path) -> None:
+    whole = matrix(b"LAll", 9, (48, 7), element(2, bytes(range(168)) * 2))
+    content = bytearray(packed(whole))
+    path = tmp_path / "x.mat"
+    path.write_bytes(content)
+    read_all(path)
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="incorrect data check"):
+        read_all(path)
+    path.write_bytes(packed(whole + bytes(9000)))
+    with pytest.raises(DataError, match="more of them than declared"):
+        read_all(path)
+
+
 def test_numpy_files_are_no_pickles_and_hold_what_they_declare(tmp_path: Path) -> None:
     np.save(tmp_path / "objects.npy", np.array([{"a": 1}], object), allow_pickle=True)
     (tmp_path / "boast.npy").write_bytes(

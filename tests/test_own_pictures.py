@@ -20,7 +20,7 @@ from crossattack.errors import ConfigError, DataError
 from crossattack.progress import Silent
 
 REAL_FACES = Path(__file__).parents[2] / "shared" / "data" / "att_faces.zip"
-TINY = {"height": 32, "width": 16, "attacker": 12, "held_back": 4}
+TINY: dict[str, Any] = {"height": 32, "width": 16, "attacker": 12, "held_back": 4}
 
 
 def zipped(folder: Path) -> Path:

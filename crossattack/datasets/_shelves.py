@@ -77,6 +77,21 @@ class FileShelf:
 
 
 @dataclass(frozen=True)
+class NoShelf:
+    """No pictures, where there should be some. said: what was wanted and what to do."""
+
+    items: int
+    said: str
+    size: tuple[int, int] = (0, 0)
+
+    def __len__(self) -> int:
+        return self.items
+
+    def read(self, positions: list[int]) -> Pixels:
+        raise DataError(self.said)
+
+
+@dataclass(frozen=True)
 class ArrayShelf:
     """Pictures in one array of four axes, in whatever order these come. wanted: another height and width than the file's.
 

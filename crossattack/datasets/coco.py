@@ -13,7 +13,7 @@ from crossattack.datasets._named_splits import SplitName, check_wish, split_by_n
 from crossattack.datasets._photographs import photograph_pairs, population, processed_pairs
 from crossattack.datasets._pictures import check_pixels, is_picture
 from crossattack.datasets._processed import PHOTOGRAPH, Order, processed
-from crossattack.datasets._shelves import FileShelf
+from crossattack.datasets._shelves import FileShelf, NoShelf
 from crossattack.datasets._words import Take, captions_told, texts_of
 from crossattack.errors import DataError
 from crossattack.progress import Progress
@@ -80,10 +80,13 @@ class Coco:
         files = left_open(root)
         there = {PurePosixPath(name).name: name for name in files.names if is_picture(name)}
         wanted = [PurePosixPath(photos[item].name).name for item in kept.tolist()]
-        if missing := [name for name in wanted if name not in there]:
-            raise DataError(f"{root}: {missing[0]} and {len(missing) - 1:,} more of {len(wanted):,} pictures wanted, not there; get them.")
         side = self.pixels or PHOTOGRAPH
-        images = StoredImages(FileShelf(files, [there[name] for name in wanted], (side, side)))
+        shelf: FileShelf | NoShelf
+        if missing := [name for name in wanted if name not in there]:
+            what = f"{missing[0]} and {len(missing) - 1:,} more of {len(wanted):,} pictures"
+            shelf = NoShelf(len(wanted), f"{root}: {what} wanted, not there; get them.")
+        else:
+            shelf = FileShelf(files, [there[name] for name in wanted], (side, side))
         texts = texts_of([photo.captions for photo in photos], self.text, self.caption_seed)
         captions = [photos[item].captions for item in kept.tolist()]
         told = (
@@ -91,4 +94,4 @@ class Coco:
             ("texts", captions_told(captions, self.text)),
             ("population", population(len(kept), POPULATIONS, labels[kept])),
         )
-        return photograph_pairs(images, [texts[item] for item in kept.tolist()], labels[kept], names, CREDIT, told, captions)
+        return photograph_pairs(StoredImages(shelf), [texts[item] for item in kept.tolist()], labels[kept], names, CREDIT, told, captions)
