@@ -103,6 +103,11 @@ def test_what_does_not_belong_together_is_refused_in_a_line(tmp_path: Path) -> N
     cases: dict[str, tuple[Callable[[Path], object], str]] = {
         "features alone": (lambda root: mat5(root / "FLICKR-25K.mat", features), r"\(48, 32\), features of pictures got \(layout C\)"),
         "no tags": (lambda root: hdf5(root / "x.mat", {"images": held.images, "LAll": held.labels}), "tags or captions wanted"),
+        "no labels": (
+            lambda root: (LAYOUTS["D"](root, held), (root / "mirflickr25k-lall.mat").unlink()),
+            r"labels .* wanted beside mirflickr25k-iall\.mat: IAll and mirflickr25k-yall\.mat: YAll, none got",
+        ),
+        "half a zip": (lambda root: (root.mkdir(), (root / "x.npz").write_bytes(b"PK\3\4" + bytes(90))), "a whole zip file wanted"),
         "other lengths": (
             lambda root: hdf5(root / "x.mat", {"images": held.images[:40], "YAll": held.tags, "LAll": held.labels}),
             r"no common length got: .*images \(40, 3, 24, 24\)",

@@ -41,7 +41,7 @@ def findings(plugin: Dataset, progress: Progress) -> Findings:
     except Exception as error:  # whatever a file can do to a reader: this command is for such files
         return Findings([("damaged", f"{type(error).__name__}: {' '.join(str(error).split()):.200}"), obtained], False)
     damaged = [("damaged picture", said) for said in wrong[:MOST_NAMED]]
-    missing = f"{len(wrong):,} pictures cannot be read" if wrong else "nothing: every picture was read"
+    missing = f"{len(wrong):,} of {len(pairs):,} pictures cannot be read" if wrong else "nothing: every picture was read"
     return Findings([*rows, *told, *damaged, ("missing or wrong", missing), obtained], not wrong)
 
 

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from crossattack.datasets._files import Files
 from crossattack.datasets._variable import BROKEN
@@ -45,7 +45,8 @@ def read_picture(files: Files, name: str, height: int, width: int, box: Box | No
                 raise ValueError(f"{opened.width} x {opened.height} pixels, {MOST_PIXELS:,} at most")
             picture = opened.convert("RGB")
     except (*BROKEN, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"{files.root}: a picture wanted at {name}, none got ({error}); replace or remove it.") from None
+        said = "its bytes are those of no picture" if isinstance(error, UnidentifiedImageError) else " ".join(str(error).split())
+        raise DataError(f"{files.root}: a picture wanted at {name}, none got ({said}); replace or remove it.") from None
     if box is not None:
         picture = picture.crop(inside(box, picture.size, f"{files.root}: {name}"))
     resized = picture.resize((width, height), Image.Resampling.BILINEAR)  # PIL widens the filter where it shrinks: antialiased

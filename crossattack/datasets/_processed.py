@@ -48,9 +48,9 @@ class Processed:
 
 
 def processed(root: Path, *, order: Order, pixels: int | None, caption_seed: int) -> Processed | None:
-    """The set in these files; None where they hold no labels at all. `DataError` where something does not fit."""
+    """The set in these files; None where they hold no set at all. `DataError` where something does not fit."""
     roles = roles_in(data_files(root))
-    if "labels" not in roles:
+    if "labels" not in roles and not ({"pictures", "names", "features"} & roles.keys() and {"tags", "captions"} & roles.keys()):
         return None
     check_complete(root, roles)
     items = common_length(roles)
@@ -80,7 +80,10 @@ def processed(root: Path, *, order: Order, pixels: int | None, caption_seed: int
 
 
 def check_complete(root: Path, roles: Roles) -> None:
-    """`DataError` where pictures or texts are missing."""
+    """`DataError` where labels, pictures or texts are missing."""
+    if "labels" not in roles:
+        there = " and ".join(variable.where for variable in roles.values())
+        raise DataError(f"{root}: labels (`LAll`, `category`, `label`) wanted beside {there}, none got; get their file too.")
     if not {"pictures", "names", "features"} & roles.keys():
         raise DataError(f"{root}: an array of pictures or their names wanted beside {roles['labels'].where}, none got; check --root.")
     if "tags" not in roles and "captions" not in roles:

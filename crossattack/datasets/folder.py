@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ class Folder:
     twenty-fourths for the attacker, a sixtieth held back. Pictures are read when they are needed and brought to `height` x `width`.
     """
 
+    obtained: ClassVar[str] = "it is yours: a row a text, columns `image`, `text`, `labels`"
     root: str | None = None
     table: str | None = None
     text: Literal["each", "one", "all"] = "each"

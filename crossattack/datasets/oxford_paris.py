@@ -86,7 +86,9 @@ class OxfordParis:
         credit = Credit(f"{self.which} (photographs of Flickr's users)", "terms of the photographers")
         titles = tuple(f"query {number}" for number in range(len(questions)))
         groups = torch.from_numpy(buildings(labels.numpy()))
-        pairs = Pairs(images, (), labels, groups, titles, (credit,) * len(images), junk)
+        level = f", level {self.level}" if self.which.startswith("r") else ""
+        told = (("layout", f"the truth of {self.which} as cirtorch writes it{level}; queries first, then the database"),)
+        pairs = Pairs(images, (), labels, groups, titles, (credit,) * len(images), junk, told)
         return pairs, self.split(len(questions), ~(labels | junk).any(1).numpy())
 
     def split(self, queries: int, unspoken: Bool[ndarray, " items"]) -> Split:
