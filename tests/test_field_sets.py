@@ -104,6 +104,7 @@ def test_coco_says_which_annotations_are_wrong(tmp_path: Path) -> None:
         (held.replace('"category_id": 3', '"category_id": 4'), "images, annotations and categories as COCO has them wanted"),
         (held.replace('"id": 531', '"id": 530'), "every picture and category once wanted"),
         (held.replace('"categories"', '"kinds"'), "as COCO has them wanted"),
+        (held.replace('"id": 531', '"id": 1e999'), "as COCO has them wanted, others got .cannot convert float infinity"),
         ("[]", "images, annotations and categories wanted, list got"),
     ):
         assert change != held
@@ -125,9 +126,10 @@ def test_wikipedia_has_its_own_queries_and_the_words_of_its_articles(tmp_path: P
     named, by_name = Wikipedia(root=str(tmp_path / "wiki"), pixels=SIDE, split="dcmh", **SMALL).load(Silent())
     assert len(named) == 48
     assert sorted(by_name.query.tolist()) == list(range(8))
-    (tmp_path / "wiki/testset_txt_img_cat.list").write_text("a b 11\n")
-    with pytest.raises(DataError, match=r"testset_txt_img_cat\.list, line 1: a text, a picture and a subject of 1 to 10 wanted"):
-        Wikipedia(root=str(tmp_path / "wiki")).load(Silent())
+    for subject in ("11", "00010000", "ten"):
+        (tmp_path / "wiki/testset_txt_img_cat.list").write_text(f"a b {subject}\n")
+        with pytest.raises(DataError, match=r"testset_txt_img_cat\.list, line 1: a text, a picture and a subject of 1 to 10 wanted"):
+            Wikipedia(root=str(tmp_path / "wiki")).load(Silent())
 
 
 def test_cifar10_is_the_same_as_pickles_and_as_bytes_in_a_folder_or_a_zip(tmp_path: Path) -> None:

@@ -74,6 +74,7 @@ def test_labels_of_several_rows_are_joined(tmp_path: Path) -> None:
         ("image,text,labels\na.jpg,a, b,c\n", "line 2: 3 fields wanted, others got"),
         ("image,text,labels\n/etc/passwd,x,y\n", "a picture below the folder wanted, '/etc/passwd' got"),
         ("image,text,labels\n../x.jpg,x,y\n", "a picture below the folder wanted"),
+        ("image,text,labels\na.jpg,x,y\0\n", "line 2: text wanted, a zero byte got"),
         ("image,text,labels\na.jpg, ,y\n", "a text wanted, none got"),
         ("image,text,labels\nnowhere.jpg,x,y\n", "nowhere.jpg and 0 more pictures wanted, not there"),
         ("image,text,labels\npictures/0/photo 0.jpg,x,\n", "a label of every picture wanted"),

@@ -33,13 +33,14 @@ def words_of_rows(bags: ndarray, variable: Variable, root: Path) -> tuple[tuple[
 
 def vocabulary(root: Path, size: int) -> tuple[Sequence[str], str]:
     """Names of the words from a list beside the arrays, if one has as many; else `word0001`, `word0002`, ..."""
-    folder = root if root.is_dir() else root.parent
+    folder, others = root if root.is_dir() else root.parent, ""
     for path in sorted(folder.rglob("*.txt")):
         if path.name.lower() in LISTS:
             words = [line.split()[0] for line in read_text(path).splitlines() if line.split()]
             if len(words) == size == len(set(words)):
                 return words, f"named by {path.name}"
-    return [f"word{number:04d}" for number in range(1, size + 1)], "whose names are not known (put TagList.txt beside them)"
+            others += f"; {path.name} names {len(set(words)):,} and is not theirs"
+    return [f"word{number:04d}" for number in range(1, size + 1)], f"whose names are not known (put TagList.txt beside them){others}"
 
 
 def read_text(path: Path) -> str:

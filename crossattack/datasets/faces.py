@@ -22,7 +22,6 @@ from crossattack.streams import Streams
 WANTED = "a folder or a zip of folders of people (AT&T Database of Faces, Labeled Faces in the Wild, Celebrities in Frontal-Profile)"
 INSTEAD = "take the stand-in `--data avatars`, which needs no folder"
 POSES = ("frontal", "profile")  # CFP's: folders inside a person's
-INSIDE = tuple(f"/{pose}/" for pose in POSES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +75,11 @@ class Faces:
         above = PurePosixPath(commonpath(people.tolist()))
         called = tuple(str(PurePosixPath(person).relative_to(above)) for person in people.tolist())
         counts = np.bincount(groups)
-        told = (("layout", f"a folder a person{', as CFP' if any(pose in name for name in names for pose in INSIDE) else ''}"),)
-        told += (("pictures a person", f"{counts.min()} to {counts.max()}, median {int(np.median(counts))}"),)
+        poses = any(PurePosixPath(name).parent.name in POSES for name in names)
+        told = (
+            ("layout", f"a folder a person{', as of CFP' if poses else ''}"),
+            ("pictures a person", f"{counts.min()} to {counts.max()}, median {int(np.median(counts))}"),
+        )
         pairs = Pairs(images, (), one_hot(groups)[0], torch.from_numpy(groups), called, (credit,) * len(groups), None, told)
         return pairs, split_of_others(groups, taken, queries, self.split_seed)
 

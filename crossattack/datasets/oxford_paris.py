@@ -119,7 +119,7 @@ def read_truth(files: Files, which: str, level: str) -> tuple[str, list[str], li
         names = [str(name) for name in listed(truth["imlist"])]
         asked = zip(listed(truth["qimlist"]), listed(truth["gnd"]), strict=True)
         questions = [question(str(name), told, len(names), level) for name, told in asked]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{where}: `imlist`, `qimlist` and `gnd` as cirtorch writes them wanted, others got ({error}).") from None
     questions = [one for one in questions if one.right]
     if not questions:
@@ -132,7 +132,9 @@ def question(name: str, told: dict[str, Any], pictures: int, level: str) -> Ques
     right, neither = ([int(item) for key in keys for item in listed(told[key])] for keys in LEVELS[level])
     if any(not 0 <= item < pictures for item in (*right, *neither)):
         raise ValueError(f"{name} points outside {pictures} pictures")
-    left, top, right_edge, bottom = (float(edge) for edge in listed(told["bbx"]))
+    left, top, right_edge, bottom = edges = tuple(float(edge) for edge in listed(told["bbx"]))
+    if not all(abs(edge) < 1e6 for edge in edges):
+        raise ValueError(f"{name} has the box {edges}")
     return Question(name, (left, top, right_edge, bottom), right, neither)
 
 
