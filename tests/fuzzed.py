@@ -117,7 +117,8 @@ def told(pairs: Pairs) -> list[Item]:
 
 def of_set(name: str, root: Path, truth: Callable[[Path], list[Item]], endings: str, **wanted: Any) -> Subject:
     """A data set by its name."""
-    files = sorted(path for path in root.rglob("*") if path.is_file() and path.name.endswith(tuple(endings.split()) or ""))
+    found = (path for path in root.rglob("*") if path.is_file() and path.name.endswith(tuple(endings.split()) or ""))
+    files = sorted(path for path in found if path.stat().st_size)
     plugin = DATASETS.load(name)(root=str(root), **wanted)
     return Subject(files, lambda: told(plugin.load(Silent())[0]), lambda: truth(root), name == "market1501")
 
