@@ -11,7 +11,7 @@ from picture_folders import REID, faces, market, paint, reid
 from PIL import Image
 
 from crossattack.cli import main
-from crossattack.datasets import Pairs, Split, _shelves
+from crossattack.datasets import Pairs, Split, _files, _shelves
 from crossattack.datasets._files import Files, opened
 from crossattack.datasets._pictures import inside, read_picture
 from crossattack.datasets.faces import Faces, person_of
@@ -307,6 +307,16 @@ def test_a_damaged_or_locked_archive_is_refused_in_one_line(tmp_path: Path) -> N
     with pytest.raises(DataError, match="wanted whole, a damaged or locked one got") as refused:
         Faces(root=str(path)).load(Silent())[0].pixels()
     assert "\n" not in str(refused.value)
+
+
+def test_a_member_of_an_archive_that_unpacks_to_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By what the archive declares of it, before anything is unpacked; 20 kB that are 20 MB."""
+    path = zipped(faces(tmp_path / "mine"))
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mine/att_faces/s1/99.pgm", bytes(20 * 2**20))
+    monkeypatch.setattr(_files, "MEMBER_BYTES", 2**20)
+    with pytest.raises(DataError, match=r"at most 1,048,576 bytes wanted at mine/att_faces/s1/99\.pgm, 20,971,520 got; remove it"):
+        Faces(root=str(path)).load(Silent())[0].pixels()
 
 
 def test_the_command_line_shows_pictures_alone(tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
