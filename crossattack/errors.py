@@ -9,6 +9,7 @@
     ├── LedgerError             the ledger cannot be opened, or is not the one that was expected
     ├── RecordError             the record of a sweep cannot be read or written
     ├── DataError               a data set cannot be fetched, read or split as asked
+    │   └── PicturesMissing     its texts and labels are there, pictures are not
     ├── TargetError             a target refuses, or its file is damaged
     ├── TrainingFailed          a network's training came to nothing
     ├── OutputLost              stdout takes no more: exit code 1, or 141 where nobody reads it
@@ -69,6 +70,14 @@ class RecordError(CrossattackError):
 
 class DataError(CrossattackError):
     """A data set cannot be fetched, read or split as asked."""
+
+
+class PicturesMissing(DataError):
+    """Texts and labels of a data set were read and its pictures are not there. pairs: all but the pictures, as `Pairs`."""
+
+    def __init__(self, said: str, pairs: object) -> None:
+        self.pairs = pairs
+        super().__init__(said)
 
 
 class TargetError(CrossattackError):

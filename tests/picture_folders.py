@@ -1,5 +1,6 @@
-"""Small folders in the layouts of Market-1501, Oxford and Paris, and three sets of faces, with pictures that differ."""
+"""Small folders in the layouts of re-identification, Oxford and Paris, and three sets of faces, with pictures that differ."""
 
+import json
 import pickle
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,6 +35,45 @@ def market(root: Path) -> Path:
     paint(root / "query" / "0009_c2s1_000001_00.jpg", 9, 0)
     paint(root / "bounding_box_test" / "0009_c2s1_000002_00.jpg", 9, 1)
     (root / "bounding_box_test" / "Thumbs.db").write_bytes(b"left behind")
+    return root
+
+
+REID = {  # role, person, shot, camera -> where the picture lies
+    "Market-1501": lambda role, person, shot, camera: f"{MARKET[role]}/{person:04d}_c{camera}s1_{shot:06d}_00.jpg",
+    "DukeMTMC-reID": lambda role, person, shot, camera: f"{MARKET[role]}/{person:04d}_c{camera}_f{shot:07d}.jpg",
+    "CUHK03-NP": lambda role, person, shot, camera: f"{MARKET[role]}/{person:04d}_c{camera}_{shot}.png",
+    "VeRi": lambda role, person, shot, camera: f"{VERI[role]}/{person:04d}_c{camera:03d}_{shot:08d}_0.jpg",
+    "MSMT17_V1": lambda role, person, shot, camera: f"{'train' if role == 'train' else 'test'}/{listed(person, shot, camera)}",
+    "MSMT17_V2": lambda role, person, shot, camera: f"mask_{'train' if role == 'train' else 'test'}_v2/{listed(person, shot, camera)}",
+    "cuhk03": lambda role, person, shot, camera: f"images_detected/1_{person:03d}_{camera}_{shot:02d}.png",
+}
+MARKET = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
+VERI = {"train": "image_train", "query": "image_query", "gallery": "image_test"}
+
+
+def listed(person: int, shot: int, camera: int) -> str:
+    """A path in MSMT17's lists; its people begin at 0, in training and in the search."""
+    return f"{person % 100 - 1:04d}/{person % 100 - 1:04d}_{shot:03d}_{camera:02d}_0303morning_{shot:04d}_0.jpg"
+
+
+def reid(root: Path, layout: str) -> Path:
+    """Eight people to train on (101 to 108) and six to search for on three cameras, the same ones in every layout."""
+    rows = [("train", person, shot, shot % 3 + 1) for person in range(101, 109) for shot in range(4)]
+    rows += [("query" if shot < 3 else "gallery", person, shot, shot % 3 + 1) for person in range(1, 7) for shot in range(9)]
+    lists, splits = dict[str, list[str]](), dict[str, list[list[Any]]]()
+    for role, person, shot, camera in rows:
+        path = root / REID[layout](role, person, shot, camera)
+        if not path.exists():
+            paint(path.with_suffix(".png"), person, shot)  # not JPEG, so that pixels tell who it is
+            path.with_suffix(".png").rename(path)
+        lists.setdefault(role, []).append(f"{listed(person, shot, camera)} {person % 100 - 1}\n")
+        splits.setdefault(role, []).append([f"/home/somebody/cuhk03/images_detected/{path.name}", person % 100 - 1, camera - 1])
+    if layout.startswith("MSMT17"):
+        for role, lines in lists.items():
+            (root / f"list_{role}.txt").write_text("".join(lines))
+        (root / "list_val.txt").write_text("")
+    if layout == "cuhk03":
+        (root / "splits_new_detected.json").write_text(json.dumps([{**splits, "num_train_pids": 8}]))
     return root
 
 

@@ -1,12 +1,13 @@
 """`crossattack data check`: what a copy is and what is wrong with it, in a table, whatever the files are."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from field_files import SIDE, SMALL, World, coco, hdf5, layout_a, layout_h, raw, world
+from field_files import SIDE, SMALL, World, coco, hdf5, layout_a, layout_c, layout_h, nuswide, raw, world
 from picture_folders import settings_of
 
 from crossattack.cli import main
@@ -78,7 +79,7 @@ def test_damaged_pictures_are_named_and_counted_and_the_others_are_read(tmp_path
     out = capfd.readouterr().out
     assert code == 1
     assert out.count("damaged picture") == 5
-    assert "7 pictures cannot be read" in out
+    assert "7 of 48 pictures cannot be read" in out
     assert "different pictures" in out
 
 
@@ -106,6 +107,10 @@ def test_what_a_copy_lacks_is_said_with_where_it_is_obtained(tmp_path: Path, cap
     root = layout_h(tmp_path / "h", world())
     (root / "mirflickr/im9.jpg").unlink()
     assert "im9.jpg and 0 more of 48 pictures wanted, not there" in checked("mirflickr", root, capfd)[1]["missing or wrong"]
+    alone = layout_c(tmp_path / "c", world())
+    (alone / "mirflickr25k-iall.mat").unlink()
+    said = checked("mirflickr", alone, capfd)[1]["missing or wrong"]
+    assert "images (48, 32), features of pictures got (layout C), and an attack changes pixels; put beside it" in said
     root = coco(tmp_path / "coco", world())
     (root / "annotations/captions_val2017.json").write_text('{"images": [')
     assert "captions_val2017.json: whole JSON wanted" in checked("coco", root, capfd)[1]["missing or wrong"]
@@ -113,6 +118,33 @@ def test_what_a_copy_lacks_is_said_with_where_it_is_obtained(tmp_path: Path, cap
     assert "no `root` got" in capfd.readouterr().out
     assert main(["data", "check", "mirflicker"]) == 2
     assert "did you mean 'mirflickr'?" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "write"), [("mirflickr", layout_c), ("mirflickr", layout_h), ("nuswide", nuswide), ("coco", coco)])
+def test_a_copy_without_pictures_is_still_told_by_its_texts_and_labels(
+    name: str, write: Callable[[Path, World], Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Layout C holds none, and NUS-WIDE's are given on request only."""
+    held, root = world(), write(tmp_path / "set", world())
+    whole = checked(name, root, capfd)[1]
+    for path in [*root.rglob("*.jpg"), *root.glob("*iall.mat")]:
+        path.unlink()
+    code, rows = checked(name, root, capfd)
+    assert code == 1
+    assert "wanted" in rows["missing or wrong"]
+    same = [
+        "pairs",
+        "population",
+        "vocabulary",
+        "words per text",
+        "most frequent label",
+        "rarest label",
+        "labels a pair",
+        "different texts",
+    ]
+    assert [rows[what] for what in same] == [whole[what] for what in same]
+    marks = held.labels[: int(rows["pairs"])].astype(int)
+    assert float(rows["floor, about (share of relevant pairs)"]) == pytest.approx((marks @ marks.T > 0).mean(), abs=1e-4)
 
 
 def test_even_a_reader_that_breaks_is_a_row() -> None:

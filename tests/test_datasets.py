@@ -63,6 +63,16 @@ def test_every_text_says_something(loaded: Loaded) -> None:
         assert isinstance(text, str) or (all(isinstance(word, str) and word for word in text) and len(set(text)) == len(text))
 
 
+def test_captions_are_of_the_same_pictures_as_texts(loaded: Loaded) -> None:
+    pairs, _ = loaded
+    assert len(pairs.captions) in (0, len(pairs))
+    for text, captions in zip(pairs.texts, pairs.captions, strict=False):
+        assert text in captions
+    few = pairs.take(torch.tensor([1, 0]))
+    assert few.captions == tuple(pairs.captions[item] for item in (1, 0) if pairs.captions)
+    assert not few.pictures().captions
+
+
 def test_every_picture_shows_something(loaded: Loaded) -> None:
     pairs, _ = loaded
     shades = pairs.pixels().flatten(1).float().std(1)

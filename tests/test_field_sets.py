@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from field_files import LABEL_NAMES, SIDE, SMALL, cifar10, coco, layout_a, layout_h, nuswide, wikipedia, world
+from field_files import LABEL_NAMES, SIDE, SMALL, cifar10, coco, layout_a, layout_h, mat5, nuswide, wikipedia, world
 from test_own_pictures import zipped
 
 from crossattack.datasets.cifar10 import CLASSES, Cifar10
@@ -65,14 +65,35 @@ def test_coco_is_train_then_val_by_number_and_keeps_one_caption_by_its_seed(year
     turns = [int(str(text).split()[1]) for text in pairs.texts]
     assert [str(text).split()[3] for text in pairs.texts] == [str(item) for item in range(47)]
     assert set(turns) == set(range(5))
+    assert pairs.captions == tuple(tuple(f"caption {turn} of {item}" for turn in range(5)) for item in range(47))
+    assert dict(pairs.told)["texts"] == "235 captions, 5 a picture, one drawn by `data.caption_seed`"
+    again, _ = Coco(root=root, year=year, **PIXELS).load(Silent())  # type: ignore[arg-type]
+    assert again.texts == pairs.texts
     other, _ = Coco(root=root, year=year, caption_seed=1, **PIXELS).load(Silent())  # type: ignore[arg-type]
     assert other.texts != pairs.texts
+    assert other.captions == pairs.captions
     whole, _ = Coco(root=root, year=year, text="all", unlabelled=True, **PIXELS).load(Silent())  # type: ignore[arg-type]
     assert len(whole) == 48
     assert whole.texts[3] == " ".join(f"caption {turn} of 3" for turn in range(5))
     assert not whole.labels[47].any()
+    assert whole.take(torch.tensor([9, 3])).captions[1] == pairs.captions[3]
     with pytest.raises(DataError, match=f"of {4031 - year}, wanted, none got; check --root and `data.year`"):
         Coco(root=root, year=4031 - year, **PIXELS).load(Silent())  # type: ignore[arg-type]
+
+
+def test_several_captions_in_a_processed_layout_are_kept_and_one_is_drawn(tmp_path: Path) -> None:
+    """COCO's caption.mat: a row of cells, each an array of strings."""
+    held, root = world(), layout_h(tmp_path / "h", world())
+    rows = [[f"one of {item}", f"another of {item}"][: 1 + item % 2] for item in range(48)]
+    column = np.empty((1, 48), object)
+    for item, row in enumerate(rows):
+        column[0, item] = np.array(row)
+    mat5(root / "caption.mat", {"caption": column})
+    pairs, _ = Coco(root=str(root), **PIXELS).load(Silent())
+    assert pairs.captions == tuple(map(tuple, rows))
+    assert {str(text).split()[0] for text in pairs.texts} == {"one", "another"}
+    assert [str(text).split()[2] for text in pairs.texts] == [str(item) for item in range(48)]
+    assert np.array_equal(pairs.pixels().numpy(), held.images)
 
 
 def test_coco_says_which_annotations_are_wrong(tmp_path: Path) -> None:
@@ -83,6 +104,7 @@ def test_coco_says_which_annotations_are_wrong(tmp_path: Path) -> None:
         (held.replace('"category_id": 3', '"category_id": 4'), "images, annotations and categories as COCO has them wanted"),
         (held.replace('"id": 531', '"id": 530'), "every picture and category once wanted"),
         (held.replace('"categories"', '"kinds"'), "as COCO has them wanted"),
+        (held.replace('"id": 531', '"id": 1e999'), "as COCO has them wanted, others got .cannot convert float infinity"),
         ("[]", "images, annotations and categories wanted, list got"),
     ):
         assert change != held
@@ -104,9 +126,10 @@ def test_wikipedia_has_its_own_queries_and_the_words_of_its_articles(tmp_path: P
     named, by_name = Wikipedia(root=str(tmp_path / "wiki"), pixels=SIDE, split="dcmh", **SMALL).load(Silent())
     assert len(named) == 48
     assert sorted(by_name.query.tolist()) == list(range(8))
-    (tmp_path / "wiki/testset_txt_img_cat.list").write_text("a b 11\n")
-    with pytest.raises(DataError, match=r"testset_txt_img_cat\.list, line 1: a text, a picture and a subject of 1 to 10 wanted"):
-        Wikipedia(root=str(tmp_path / "wiki")).load(Silent())
+    for subject in ("11", "00010000", "ten"):
+        (tmp_path / "wiki/testset_txt_img_cat.list").write_text(f"a b {subject}\n")
+        with pytest.raises(DataError, match=r"testset_txt_img_cat\.list, line 1: a text, a picture and a subject of 1 to 10 wanted"):
+            Wikipedia(root=str(tmp_path / "wiki")).load(Silent())
 
 
 def test_cifar10_is_the_same_as_pickles_and_as_bytes_in_a_folder_or_a_zip(tmp_path: Path) -> None:

@@ -33,6 +33,25 @@ def test_each_row_is_a_pair_and_a_picture_has_the_labels_of_all_its_rows(tmp_pat
     assert same.digest() == split.digest()
 
 
+def test_a_picture_keeps_all_its_texts_whichever_of_them_stands_for_it(tmp_path: Path) -> None:
+    root = str(own_folder(tmp_path / "mine", world()))
+    each, one, again, other, whole = (
+        Folder(root=root, height=SIDE, width=SIDE, **settings).load(Silent())[0]  # type: ignore[arg-type]
+        for settings in ({}, {"text": "one"}, {"text": "one"}, {"text": "one", "caption_seed": 1}, {"text": "all"})
+    )
+    assert (len(each), len(one), len(whole)) == (96, 48, 48)
+    assert one.texts == again.texts != other.texts
+    assert one.captions == other.captions == whole.captions
+    assert all(
+        len(set(held)) == 2 and text in held for pairs in (each, one, other) for held, text in zip(pairs.captions, pairs.texts, strict=True)
+    )
+    assert whole.texts == tuple(" ".join(held) for held in one.captions)
+    places = [each.groups.tolist().index(group) for group in one.groups.tolist()]
+    assert torch.equal(each.pixels()[places], one.pixels())
+    assert torch.equal(each.labels[places], one.labels)
+    assert len(set(one.groups.tolist())) == 48
+
+
 def test_labels_of_several_rows_are_joined(tmp_path: Path) -> None:
     root = own_folder(tmp_path / "mine", world())
     table = root / "table.csv"
@@ -55,6 +74,7 @@ def test_labels_of_several_rows_are_joined(tmp_path: Path) -> None:
         ("image,text,labels\na.jpg,a, b,c\n", "line 2: 3 fields wanted, others got"),
         ("image,text,labels\n/etc/passwd,x,y\n", "a picture below the folder wanted, '/etc/passwd' got"),
         ("image,text,labels\n../x.jpg,x,y\n", "a picture below the folder wanted"),
+        ("image,text,labels\na.jpg,x,y\0\n", "line 2: text wanted, a zero byte got"),
         ("image,text,labels\na.jpg, ,y\n", "a text wanted, none got"),
         ("image,text,labels\nnowhere.jpg,x,y\n", "nowhere.jpg and 0 more pictures wanted, not there"),
         ("image,text,labels\npictures/0/photo 0.jpg,x,\n", "a label of every picture wanted"),

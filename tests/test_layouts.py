@@ -1,6 +1,7 @@
 """MIRFlickr in every layout that circulates is one set: the same pixels, words, labels and split."""
 
 import io
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -103,6 +104,11 @@ def test_what_does_not_belong_together_is_refused_in_a_line(tmp_path: Path) -> N
     cases: dict[str, tuple[Callable[[Path], object], str]] = {
         "features alone": (lambda root: mat5(root / "FLICKR-25K.mat", features), r"\(48, 32\), features of pictures got \(layout C\)"),
         "no tags": (lambda root: hdf5(root / "x.mat", {"images": held.images, "LAll": held.labels}), "tags or captions wanted"),
+        "no labels": (
+            lambda root: (LAYOUTS["D"](root, held), (root / "mirflickr25k-lall.mat").unlink()),
+            r"labels .* wanted beside mirflickr25k-iall\.mat: IAll and mirflickr25k-yall\.mat: YAll, none got",
+        ),
+        "half a zip": (lambda root: (root.mkdir(), (root / "x.npz").write_bytes(b"PK\3\4" + bytes(90))), "a whole zip file wanted"),
         "other lengths": (
             lambda root: hdf5(root / "x.mat", {"images": held.images[:40], "YAll": held.tags, "LAll": held.labels}),
             r"no common length got: .*images \(40, 3, 24, 24\)",
@@ -200,10 +206,23 @@ def test_a_damaged_photograph_is_named(tmp_path: Path) -> None:
         images[:]
 
 
-def test_a_picture_of_too_many_pixels_is_refused_before_it_is_unpacked(tmp_path: Path) -> None:
+def boasting(kind: str) -> bytes:
+    """A small picture that says it has 60,000 x 60,000 pixels."""
+    file = io.BytesIO()
+    Image.new("RGB", (16, 16)).save(file, kind)
+    content, side = bytearray(file.getvalue()), 60_000
+    if kind == "JPEG":
+        start = content.index(b"\xff\xc0") + 5
+        content[start : start + 4] = side.to_bytes(2, "big") * 2
+    else:
+        content[16:24] = side.to_bytes(4, "big") * 2
+        content[29:33] = zlib.crc32(content[12:29]).to_bytes(4, "big")
+    return bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_unpacked(kind: str, tmp_path: Path) -> None:
     root = raw(tmp_path / "raw", world())
-    bomb = io.BytesIO()
-    Image.new("1", (30_000, 30_000)).save(bomb, "PNG")
-    (root / "mirflickr/im7.jpg").write_bytes(bomb.getvalue())
-    with pytest.raises(DataError, match=r"a picture wanted at mirflickr/im7\.jpg, none got"):
+    (root / "mirflickr/im7.jpg").write_bytes(boasting(kind))
+    with pytest.raises(DataError, match=r"a picture wanted at mirflickr/im7\.jpg, none got .*3600000000 pixels"):
         loaded(root).images[:]

@@ -92,6 +92,8 @@ def test_what_is_missing_or_odd_is_one_line(tmp_path: Path) -> None:
     for gnd, said in (
         ([told], "points outside 1 pictures"),
         ([{"bbx": []}], "'easy'"),
+        ([{**told, "easy": [0], "bbx": [0, 0, np.nan, 9]}], r"has the box \(0\.0, 0\.0, nan, 9\.0\)"),
+        ([{**told, "easy": [np.inf]}], "cannot convert float infinity"),
         ("text", "a list wanted, str got"),
         ([{**told, "easy": [0]}] * 2, "argument 2 is longer"),
     ):

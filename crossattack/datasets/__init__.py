@@ -37,6 +37,7 @@ class Pairs:
 
     Pictures are a tensor, or lie in files and are read batch by batch (`stored.py`); `pixels()` is a tensor in either case.
     told: what a reader of somebody's files found out about them, as (what, finding).
+    captions: every text of an item's picture, where pictures come with several; `texts[i]` is the one of them that stands for it, or all.
     """
 
     images: ImageSet
@@ -47,13 +48,14 @@ class Pairs:
     credits: tuple[Credit, ...] = ()  # one an item, or none at all
     junk: Bool[Tensor, "items marks"] | None = None
     told: tuple[tuple[str, str], ...] = ()
+    captions: Sequence[tuple[str, ...]] = ()
 
     def __len__(self) -> int:
         return len(self.images)
 
     def pictures(self) -> "Pairs":
         """The same without texts."""
-        return replace(self, texts=())
+        return replace(self, texts=(), captions=())
 
     def pixels(self) -> Pixels:
         """All pictures, in memory."""
@@ -75,6 +77,7 @@ class Pairs:
             tuple(self.credits[i] for i in chosen) if self.credits else (),
             None if self.junk is None else self.junk[items],
             self.told,
+            tuple(self.captions[i] for i in chosen) if self.captions else (),
         )
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from crossattack.datasets import Dataset, Pairs
-from crossattack.datasets._summary import summary
-from crossattack.errors import CrossattackError, DataError
+from crossattack.datasets._summary import summary, words_in_texts
+from crossattack.errors import CrossattackError, DataError, PicturesMissing
 from crossattack.fingerprint import fingerprint_images
 from crossattack.progress import Progress
 from crossattack.stored import BATCH, Pixels
@@ -14,7 +14,7 @@ from surrogates.texts import words_of
 
 BUILT_HERE = "nowhere: it is built or drawn on first use"
 MOST_NAMED = 5  # damaged pictures that are named
-SAMPLE = 256  # pictures whose mean says which way is up
+SAMPLE = 256  # pictures whose mean says which way is up; pairs for which the others are counted that are relevant
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,25 @@ def findings(plugin: Dataset, progress: Progress) -> Findings:
         pairs, split = plugin.load(progress)
         rows = [*summary(pairs, split), *labels_told(pairs), *texts_told(pairs), ("digest of the split", split.digest())]
         wrong, told = pictures_told(pairs, progress)
+    except PicturesMissing as error:
+        rest = error.pairs
+        assert isinstance(rest, Pairs)
+        return Findings([*all_but_pictures(rest), ("missing or wrong", str(error)), obtained], False)
     except CrossattackError as error:
         return Findings([("missing or wrong", line) for line in str(error).splitlines()] + [obtained], False)
     except Exception as error:  # whatever a file can do to a reader: this command is for such files
         return Findings([("damaged", f"{type(error).__name__}: {' '.join(str(error).split()):.200}"), obtained], False)
     damaged = [("damaged picture", said) for said in wrong[:MOST_NAMED]]
-    missing = f"{len(wrong):,} pictures cannot be read" if wrong else "nothing: every picture was read"
+    missing = f"{len(wrong):,} of {len(pairs):,} pictures cannot be read" if wrong else "nothing: every picture was read"
     return Findings([*rows, *told, *damaged, ("missing or wrong", missing), obtained], not wrong)
+
+
+def all_but_pictures(pairs: Pairs) -> list[tuple[str, str]]:
+    """What texts and labels tell where pictures are not there."""
+    marks = pairs.labels[:: max(1, len(pairs) // SAMPLE)].float()
+    floor = float(((marks @ pairs.labels.float().T) > 0).float().mean())
+    rows = [("pairs", f"{len(pairs):,}"), *pairs.told, ("labels", f"{len(pairs.label_names):,}"), *words_in_texts(pairs)]
+    return [*rows, ("floor, about (share of relevant pairs)", f"{floor:.4f}"), *labels_told(pairs), *texts_told(pairs)]
 
 
 def labels_told(pairs: Pairs) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ def read_photos(root: Path, year: int) -> tuple[list[Photo], tuple[str, ...]]:
         try:
             names = names or tuple(str(one["name"]) for one in instances["categories"])
             photos += photos_of(instances, captions, where)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             said = " ".join(str(error).split())
             raise DataError(f"{where}: images, annotations and categories as COCO has them wanted, others got ({said:.100}).") from None
     return photos, names

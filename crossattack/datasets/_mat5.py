@@ -90,7 +90,10 @@ def content(file: BinaryIO, place: Place, most: int) -> bytes:
     file.seek(place.start)
     if not place.packed:
         return file.read(min(place.length, most))
-    unpacked = zlib.decompressobj().decompress(file.read(place.length if most > HEAD else min(place.length, most)), most + 8)
+    packed = zlib.decompressobj()
+    unpacked = packed.decompress(file.read(place.length if most > HEAD else min(place.length, most)), most + 8)
+    if most > HEAD and not packed.eof:  # only at its end is the checksum compared
+        raise ValueError("packed values that are cut off, or more of them than declared")
     return unpacked[8:]  # behind a tag of its own
 
 

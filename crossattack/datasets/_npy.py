@@ -23,7 +23,7 @@ def npy_variables(path: Path) -> list[Variable]:
 def npz_variables(path: Path) -> list[Variable]:
     """The arrays of the archive; none where it is an archive of other things."""
     found = []
-    with explained(path, "numpy"), zipped(path) as archive:
+    with explained(path, "zip"), zipped(path) as archive:
         for member in (one for one in archive.infolist() if one.filename.endswith(".npy")):
             check_packing(member.file_size, member.compress_size, member.filename)
             name = member.filename.removesuffix(".npy")

@@ -1,22 +1,16 @@
 """Photographs -> pixels: every picture whole, at one size, antialiased; grey ones get three equal channels."""
 
 import io
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
 import numpy as np
-import torch
 from jaxtyping import UInt8
 from numpy import ndarray
-from PIL import Image
-from torch import Tensor
+from PIL import Image, UnidentifiedImageError
 
 from crossattack.datasets._files import Files
 from crossattack.datasets._variable import BROKEN
 from crossattack.errors import ConfigError, DataError
-from crossattack.progress import Progress
 
 Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom, in the picture's own pixels
 
@@ -43,22 +37,6 @@ def check_pixels(data: str, pixels: int | None) -> None:
         raise ConfigError(f"`pixels` of {data}: {SMALLEST} to {LARGEST} wanted, {pixels} got.")
 
 
-def read_pictures(
-    files: Files, names: Sequence[str], height: int, width: int, progress: Progress, boxes: Sequence[Box | None] = ()
-) -> UInt8[Tensor, "items 3 height width"]:
-    """These pictures at one size, in this order. boxes: what to cut out of each, if anything."""
-    pictures = np.empty((len(names), 3, height, width), np.uint8)
-    cut = boxes or [None] * len(names)
-
-    def place(number: int) -> None:
-        pictures[number] = read_picture(files, names[number], height, width, cut[number])
-
-    with progress.stage(f"reading {files.root.name}", total=len(names)) as tick, ThreadPoolExecutor(os.cpu_count()) as pool:
-        for _ in pool.map(place, range(len(names))):  # Pillow decodes and resizes without holding the interpreter
-            tick(1, "")
-    return torch.from_numpy(pictures)
-
-
 def read_picture(files: Files, name: str, height: int, width: int, box: Box | None = None) -> UInt8[ndarray, "3 height width"]:
     """One picture; a box is cut out before it is resized, as far as it lies inside."""
     try:
@@ -67,7 +45,8 @@ def read_picture(files: Files, name: str, height: int, width: int, box: Box | No
                 raise ValueError(f"{opened.width} x {opened.height} pixels, {MOST_PIXELS:,} at most")
             picture = opened.convert("RGB")
     except (*BROKEN, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise DataError(f"{files.root}: a picture wanted at {name}, none got ({error}); replace or remove it.") from None
+        said = "its bytes are those of no picture" if isinstance(error, UnidentifiedImageError) else " ".join(str(error).split())
+        raise DataError(f"{files.root}: a picture wanted at {name}, none got ({said}); replace or remove it.") from None
     if box is not None:
         picture = picture.crop(inside(box, picture.size, f"{files.root}: {name}"))
     resized = picture.resize((width, height), Image.Resampling.BILINEAR)  # PIL widens the filter where it shrinks: antialiased

@@ -1,5 +1,6 @@
 """Shelves: where the pictures of large sets lie, in one array of a file or in a file each."""
 
+import math
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +14,12 @@ from numpy import ndarray
 from PIL import Image
 
 from crossattack.datasets._files import Files
-from crossattack.datasets._pictures import read_picture
+from crossattack.datasets._pictures import Box, read_picture
 from crossattack.datasets._variable import Variable, explained
 from crossattack.errors import DataError
 from crossattack.stored import Pixels
+
+MOST_KEPT = 2**29  # bytes of pictures
 
 
 class Axes(NamedTuple):
@@ -30,25 +33,62 @@ class Axes(NamedTuple):
 
 @dataclass(frozen=True)
 class FileShelf:
-    """Pictures in a file each, read by as many threads as there are cores and brought to one size."""
+    """Pictures in a file each, read by as many threads as there are cores and brought to one size.
+
+    Where all of them together are small they are kept once they were read, so that another pass over them decodes nothing.
+    boxes: what to cut out of each, if anything.
+    """
 
     files: Files
     names: Sequence[str]
     size: tuple[int, int]
+    boxes: Sequence[Box | None] = ()
 
     def __len__(self) -> int:
         return len(self.names)
 
+    @cached_property
+    def kept(self) -> tuple[ndarray, ndarray] | None:
+        """Room for all pictures, and which are there; None where that is too much."""
+        room = (len(self), 3, *self.size)
+        return (np.empty(room, np.uint8), np.zeros(len(self), bool)) if math.prod(room) <= MOST_KEPT else None
+
     def read(self, positions: list[int]) -> Pixels:
+        """Those that are not kept, from their files."""
+        if self.kept is None:
+            return torch.from_numpy(self.decoded(positions))
+        pictures, there = self.kept
+        if missing := [position for position in dict.fromkeys(positions) if not there[position]]:
+            pictures[missing] = self.decoded(missing)
+            there[missing] = True
+        return torch.from_numpy(pictures[positions])
+
+    def decoded(self, positions: list[int]) -> ndarray:
         """Pillow decodes and resizes without holding the interpreter."""
         pixels = np.empty((len(positions), 3, *self.size), np.uint8)
 
         def place(number: int) -> None:
-            pixels[number] = read_picture(self.files, self.names[positions[number]], *self.size)
+            position = positions[number]
+            pixels[number] = read_picture(self.files, self.names[position], *self.size, self.boxes[position] if self.boxes else None)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(place, range(len(positions))))
-        return torch.from_numpy(pixels)
+        return pixels
+
+
+@dataclass(frozen=True)
+class NoShelf:
+    """No pictures, where there should be some. said: what was wanted and what to do."""
+
+    items: int
+    said: str
+    size: tuple[int, int] = (0, 0)
+
+    def __len__(self) -> int:
+        return self.items
+
+    def read(self, positions: list[int]) -> Pixels:
+        raise DataError(self.said)
 
 
 @dataclass(frozen=True)

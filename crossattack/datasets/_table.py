@@ -93,6 +93,8 @@ def row_of(fields: dict[str, Any], where: str) -> Row:
         labels = ";".join(labels)
     if not (isinstance(image, str) and isinstance(text, str) and isinstance(labels, str)):
         raise DataError(f"{where}: `image`, `text` and `labels` as strings wanted, others got.")
+    if "\0" in image + text + labels:
+        raise DataError(f"{where}: text wanted, a zero byte got; save the table again.")
     path = PurePosixPath(image.strip().replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or not path.name or (path.parts and ":" in path.parts[0]):
         raise DataError(f"{where}: a picture below the folder wanted, {image[:80]!r} got; write its path from there.")

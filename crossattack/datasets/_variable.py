@@ -13,7 +13,7 @@ import numpy as np
 
 from crossattack.errors import DataError
 
-Format: TypeAlias = Literal["HDF5", "MATLAB 5", "numpy"]
+Format: TypeAlias = Literal["HDF5", "MATLAB 5", "numpy", "zip"]
 MOST_BYTES = 4 * 2**30  # of one array that is read whole
 MOST_PACKED = 1100  # bytes that one byte of a file can stand for: zlib's best is 1,032
 BROKEN = (

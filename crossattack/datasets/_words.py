@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy import ndarray
@@ -10,6 +11,8 @@ from crossattack.datasets._variable import Variable
 from crossattack.errors import DataError
 from crossattack.streams import Streams
 from surrogates.texts import Text
+
+Take: TypeAlias = Literal["one", "all"]
 
 LISTS = ("taglist.txt", "common_tags.txt", "taglist1k.txt")  # as MITH, MIRFlickr and NUS-WIDE call their vocabularies
 
@@ -30,13 +33,14 @@ def words_of_rows(bags: ndarray, variable: Variable, root: Path) -> tuple[tuple[
 
 def vocabulary(root: Path, size: int) -> tuple[Sequence[str], str]:
     """Names of the words from a list beside the arrays, if one has as many; else `word0001`, `word0002`, ..."""
-    folder = root if root.is_dir() else root.parent
+    folder, others = root if root.is_dir() else root.parent, ""
     for path in sorted(folder.rglob("*.txt")):
         if path.name.lower() in LISTS:
             words = [line.split()[0] for line in read_text(path).splitlines() if line.split()]
             if len(words) == size == len(set(words)):
                 return words, f"named by {path.name}"
-    return [f"word{number:04d}" for number in range(1, size + 1)], "whose names are not known (put TagList.txt beside them)"
+            others += f"; {path.name} names {len(set(words)):,} and is not theirs"
+    return [f"word{number:04d}" for number in range(1, size + 1)], f"whose names are not known (put TagList.txt beside them){others}"
 
 
 def read_text(path: Path) -> str:
@@ -47,10 +51,19 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path.name}: a text file in UTF-8 wanted, another got ({error}); convert it.") from None
 
 
-def texts_of_captions(variable: Variable, seed: int) -> tuple[tuple[Text, ...], str]:
-    """One caption a picture, drawn where there are several; and how many there were."""
-    captions, rng = variable.texts(), Streams(seed).numpy("captions")
-    several = max((len(held) for held in captions), default=0)
-    drawn = rng.random(len(captions))
-    texts = tuple(held[int(share * len(held))] if held else "" for held, share in zip(captions, drawn, strict=True))
-    return texts, f"captions, {'one a picture' if several < 2 else f'one of up to {several} a picture by `data.caption_seed`'}"
+def texts_of(captions: Sequence[tuple[str, ...]], take: Take, seed: int) -> tuple[str, ...]:
+    """A text a picture: one of its captions, drawn once and for all by the seed, or all of them in a row; "" where there is none."""
+    if take == "all":
+        return tuple(" ".join(held) for held in captions)
+    drawn = Streams(seed).numpy("captions").random(len(captions))
+    return tuple(held[int(share * len(held))] if held else "" for held, share in zip(captions, drawn, strict=True))
+
+
+def captions_told(captions: Sequence[tuple[str, ...]], take: Take) -> str:
+    """How many captions pictures have, and which of them is the text."""
+    counts = [len(held) for held in captions]
+    fewest, most = min(counts, default=0), max(counts, default=0)
+    if most < 2:
+        return "captions, one a picture"
+    many = f"{sum(counts):,} captions, {fewest} to {most} a picture" if fewest < most else f"{sum(counts):,} captions, {most} a picture"
+    return f"{many}, {'one drawn by `data.caption_seed`' if take == 'one' else 'joined'}"

@@ -86,6 +86,6 @@ def read_batch(files: Files, name: str) -> tuple[UInt8[ndarray, "_ 3 32 32"], In
         pixels = data.flat if isinstance(data, Array) and isinstance(data.flat, np.ndarray) else np.empty(0)
         if pixels.dtype != np.uint8 or pixels.size != len(kinds) * (ROW - 1) or not len(kinds):
             raise ValueError(f"{pixels.size:,} values of {pixels.dtype} for {len(kinds):,} pictures")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{where}: `data` and `labels` as CIFAR-10 has them wanted, others got ({error}); get it again.") from None
     return pixels.reshape(-1, 3, SIDE, SIDE), kinds

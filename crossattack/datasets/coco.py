@@ -13,11 +13,11 @@ from crossattack.datasets._named_splits import SplitName, check_wish, split_by_n
 from crossattack.datasets._photographs import photograph_pairs, population, processed_pairs
 from crossattack.datasets._pictures import check_pixels, is_picture
 from crossattack.datasets._processed import PHOTOGRAPH, Order, processed
-from crossattack.datasets._shelves import FileShelf
+from crossattack.datasets._shelves import FileShelf, NoShelf
+from crossattack.datasets._words import Take, captions_told, texts_of
 from crossattack.errors import DataError
 from crossattack.progress import Progress
 from crossattack.stored import StoredImages
-from crossattack.streams import Streams
 
 WANTED = "MS-COCO (Lin et al., Microsoft COCO: Common Objects in Context, ECCV 2014): a folder with annotations, train and val pictures"
 INSTEAD = "take the stand-in `--data scenes`, which needs no folder"
@@ -31,15 +31,15 @@ class Coco:
 
     root: a folder with `instances_{train,val}<year>.json`, `captions_...` and the pictures, or a processed file or folder, as of
     `mirflickr`. A picture has about five captions: `text: one` draws one of them by `caption_seed`, and it stays that one,
-    `all` joins them. Pairs without a category are left out unless `unlabelled` keeps them, as what is never right. Pictures
-    come in the order of their numbers, train before val, and are read when they are needed.
+    `all` joins them; `Pairs.captions` has them all. Pairs without a category are left out unless `unlabelled` keeps them, as what
+    is never right. Pictures come in the order of their numbers, train before val, and are read when they are needed.
     """
 
     real_people: ClassVar[bool] = True
     obtained: ClassVar[str] = "cocodataset.org (train and val pictures, annotations of 2014 or 2017)"
     root: str | None = None
     year: Literal[2014, 2017] = 2017
-    text: Literal["one", "all"] = "one"
+    text: Take = "one"
     caption_seed: int = 0
     unlabelled: bool = False
     pixels: int | None = None
@@ -80,20 +80,18 @@ class Coco:
         files = left_open(root)
         there = {PurePosixPath(name).name: name for name in files.names if is_picture(name)}
         wanted = [PurePosixPath(photos[item].name).name for item in kept.tolist()]
-        if missing := [name for name in wanted if name not in there]:
-            raise DataError(f"{root}: {missing[0]} and {len(missing) - 1:,} more of {len(wanted):,} pictures wanted, not there; get them.")
         side = self.pixels or PHOTOGRAPH
-        images = StoredImages(FileShelf(files, [there[name] for name in wanted], (side, side)))
-        drawn = Streams(self.caption_seed).numpy("captions").random(len(photos))
-        texts = [self.said(photos[item], float(drawn[item])) for item in kept.tolist()]
-        counts = [len(photos[item].captions) for item in kept.tolist()]
+        shelf: FileShelf | NoShelf
+        if missing := [name for name in wanted if name not in there]:
+            what = f"{missing[0]} and {len(missing) - 1:,} more of {len(wanted):,} pictures"
+            shelf = NoShelf(len(wanted), f"{root}: {what} wanted, not there; get them.")
+        else:
+            shelf = FileShelf(files, [there[name] for name in wanted], (side, side))
+        texts = texts_of([photo.captions for photo in photos], self.text, self.caption_seed)
+        captions = [photos[item].captions for item in kept.tolist()]
         told = (
             ("layout", f"raw: annotations of {self.year}"),
-            ("texts", f"{min(counts, default=0)} to {max(counts, default=0)} captions a picture, {self.text} taken"),
+            ("texts", captions_told(captions, self.text)),
             ("population", population(len(kept), POPULATIONS, labels[kept])),
         )
-        return photograph_pairs(images, texts, labels[kept], names, CREDIT, told)
-
-    def said(self, photo: Photo, share: float) -> str:
-        """The picture's text. share: where in the list of its captions, in [0, 1)."""
-        return " ".join(photo.captions) if self.text == "all" else photo.captions[int(share * len(photo.captions))]
+        return photograph_pairs(StoredImages(shelf), [texts[item] for item in kept.tolist()], labels[kept], names, CREDIT, told, captions)

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 
 from crossattack.datasets import Credit, Pairs, Split
-from crossattack.datasets._files import Files, opened, own_root
+from crossattack.datasets._files import Files, left_open, own_root
 from crossattack.datasets._marks import one_hot
-from crossattack.datasets._pictures import check_size, is_picture, read_pictures
+from crossattack.datasets._pictures import check_size, is_picture
+from crossattack.datasets._shelves import FileShelf
 from crossattack.datasets._splits import dealt_by_share, split_of_others, turns
 from crossattack.errors import ConfigError, DataError
 from crossattack.progress import Progress
+from crossattack.stored import StoredImages
 from crossattack.streams import Streams
 
 WANTED = "a folder or a zip of folders of people (AT&T Database of Faces, Labeled Faces in the Wild, Celebrities in Frontal-Profile)"
@@ -30,7 +32,7 @@ class Faces:
     (`s7/3.pgm`), LFW (`Ada_Lovelace/Ada_Lovelace_0001.jpg`) and CFP (`Data/Images/007/profile/02.jpg`) are such. Train,
     attacker, held back and search are shares of the people, at least one each. Of a person that is searched for, `gallery`
     drawn pictures are the database and the others queries, at least one where there are two; one alone is only searched
-    in. Grey pictures get three equal channels.
+    in. Grey pictures get three equal channels. Pictures are read when they are needed.
     """
 
     has_texts: ClassVar[bool] = False
@@ -55,7 +57,8 @@ class Faces:
 
     def load(self, progress: Progress) -> tuple[Pairs, Split]:
         """The pairs and their split. `ConfigError` without a root, `DataError` where it holds something else."""
-        with opened(own_root(self.root, "faces", WANTED, INSTEAD)) as files:
+        files = left_open(own_root(self.root, "faces", WANTED, INSTEAD))
+        with progress.stage(f"listing the people of {files.root.name}", total=1) as tick:
             names = {name: person_of(name) for name in files.names if is_picture(name) and person_of(name)}
             people, groups = np.unique(np.array(list(names.values()), str), return_inverse=True)
             groups = groups.astype(np.int64)
@@ -66,11 +69,18 @@ class Faces:
             queries = turn >= np.clip(of - 1, 1, self.gallery)
             if not queries[np.isin(groups, taken["search"])].any():
                 raise DataError(f"{files.root}: a second picture of somebody who is searched for wanted, none got; use more people.")
-            images = read_pictures(files, tuple(names), self.height, self.width, progress)
+            tick(1, "")
+        images = StoredImages(FileShelf(files, tuple(names), (self.height, self.width)))
         credit = Credit(f"your {files.root.name}", "terms of its owner")
         above = PurePosixPath(commonpath(people.tolist()))
         called = tuple(str(PurePosixPath(person).relative_to(above)) for person in people.tolist())
-        pairs = Pairs(images, (), one_hot(groups)[0], torch.from_numpy(groups), called, (credit,) * len(groups))
+        counts = np.bincount(groups)
+        poses = any(PurePosixPath(name).parent.name in POSES for name in names)
+        told = (
+            ("layout", f"a folder a person{', as of CFP' if poses else ''}"),
+            ("pictures a person", f"{counts.min()} to {counts.max()}, median {int(np.median(counts))}"),
+        )
+        pairs = Pairs(images, (), one_hot(groups)[0], torch.from_numpy(groups), called, (credit,) * len(groups), None, told)
         return pairs, split_of_others(groups, taken, queries, self.split_seed)
 
 

@@ -13,7 +13,7 @@ from crossattack.datasets._nuswide_raw import found_pictures, is_raw, read_photo
 from crossattack.datasets._photographs import photograph_pairs, population, processed_pairs
 from crossattack.datasets._pictures import check_pixels, is_picture
 from crossattack.datasets._processed import PHOTOGRAPH, Order, processed
-from crossattack.datasets._shelves import FileShelf
+from crossattack.datasets._shelves import FileShelf, NoShelf
 from crossattack.errors import DataError
 from crossattack.progress import Progress
 from crossattack.stored import StoredImages
@@ -88,17 +88,18 @@ class Nuswide:
         some = np.asarray(labels.any(1), bool) & (np.array([bool(tags) for tags in photos.tags]) | (not self.tagged))
         kept = np.flatnonzero(some).tolist()
         names = found_pictures(files, [photos.paths[item] for item in kept], is_picture)
+        if not kept:
+            raise DataError(f"{root}: pairs with one of the concepts {self.concepts} wanted, none got; choose other `concepts`.")
         there = [name for name in names if name is not None]
-        if len(there) != len(kept) or not kept:
-            missing = next((photos.paths[item] for item, name in zip(kept, names, strict=True) if name is None), "a pair with a concept")
-            more = max(0, len(kept) - len(there) - 1)
-            raise DataError(f"{root}: {missing} and {more:,} more of {len(kept):,} pictures wanted, not there; ask the authors for them.")
         side = self.pixels or PHOTOGRAPH
+        shelf: FileShelf | NoShelf = FileShelf(files, there, (side, side))
+        if missing := [photos.paths[item] for item, name in zip(kept, names, strict=True) if name is None]:
+            what = f"{missing[0]} and {len(missing) - 1:,} more of {len(kept):,} pictures"
+            shelf = NoShelf(len(kept), f"{root}: {what} wanted, not there; ask the authors for them.")
         told = (
             ("layout", f"raw: lists, ground truth and tags; concepts {self.concepts}"),
             ("texts", f"tags out of {len(photos.vocabulary):,}"),
             ("population", population(len(kept), POPULATIONS, labels[kept])),
         )
         texts = [photos.tags[item] for item in kept]
-        images = StoredImages(FileShelf(files, there, (side, side)))
-        return photograph_pairs(images, texts, labels[kept], [photos.concepts[column] for column in columns], CREDIT, told)
+        return photograph_pairs(StoredImages(shelf), texts, labels[kept], [photos.concepts[column] for column in columns], CREDIT, told)

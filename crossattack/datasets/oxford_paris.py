@@ -14,11 +14,13 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from crossattack.datasets import Credit, Pairs, Split
-from crossattack.datasets._files import Files, opened, own_root
-from crossattack.datasets._pictures import Box, check_size, read_pictures
+from crossattack.datasets._files import Files, left_open, own_root
+from crossattack.datasets._pictures import Box, check_size
+from crossattack.datasets._shelves import FileShelf
 from crossattack.datasets._unpickle import listed, unpickled
 from crossattack.errors import DataError
 from crossattack.progress import Progress
+from crossattack.stored import StoredImages
 from crossattack.streams import Streams
 
 WANTED = "the folder of Oxford5k or Paris6k (Philbin et al., CVPR 2007 and 2008; revisited by Radenovic et al., CVPR 2018)"
@@ -50,6 +52,7 @@ class OxfordParis:
     hard, at hard what is easy (Oxford5k and Paris6k of 2007 and 2008 have no levels). Queries for which nothing is right are
     left out. Groups are the buildings, as far as queries tell. There is no training set: targets come with one of their own.
     Of the pictures that no query speaks of, half stay in the database; `attacker` and `held_back` come out of the others.
+    Pictures are read when they are needed.
     """
 
     has_texts: ClassVar[bool] = False
@@ -68,22 +71,24 @@ class OxfordParis:
 
     def load(self, progress: Progress) -> tuple[Pairs, Split]:
         """The pairs and their split. `ConfigError` without a root, `DataError` where it holds something else."""
-        with opened(own_root(self.root, "oxford_paris", WANTED, INSTEAD)) as files:
+        files = left_open(own_root(self.root, "oxford_paris", WANTED, INSTEAD))
+        with progress.stage(f"reading the truth of {self.which}", total=1) as tick:
             folder, names, questions = read_truth(files, self.which, self.level if self.which.startswith("r") else "plain")
-            pictures = [f"{folder}{name}.jpg" for name in (*(question.name for question in questions), *names)]
-            known = set(files.names)
-            if missing := [picture for picture in pictures if picture not in known]:
-                raise DataError(
-                    f"{files.root}: {missing[0]} and {len(missing) - 1} more pictures wanted, not there; get the pictures again."
-                )
-            boxes = [*(question.box for question in questions), *[None] * len(names)]
-            images = read_pictures(files, pictures, self.height, self.width, progress, boxes)
+            tick(1, "")
+        pictures = [f"{folder}{name}.jpg" for name in (*(question.name for question in questions), *names)]
+        known = set(files.names)
+        if missing := [picture for picture in pictures if picture not in known]:
+            raise DataError(f"{files.root}: {missing[0]} and {len(missing) - 1} more pictures wanted, not there; get the pictures again.")
+        boxes = [*(question.box for question in questions), *[None] * len(names)]
+        images = StoredImages(FileShelf(files, pictures, (self.height, self.width), boxes))
         labels = columns([question.right for question in questions], len(names))
         junk = columns([question.neither for question in questions], len(names))
         credit = Credit(f"{self.which} (photographs of Flickr's users)", "terms of the photographers")
         titles = tuple(f"query {number}" for number in range(len(questions)))
         groups = torch.from_numpy(buildings(labels.numpy()))
-        pairs = Pairs(images, (), labels, groups, titles, (credit,) * len(images), junk)
+        level = f", level {self.level}" if self.which.startswith("r") else ""
+        told = (("layout", f"the truth of {self.which} as cirtorch writes it{level}; queries first, then the database"),)
+        pairs = Pairs(images, (), labels, groups, titles, (credit,) * len(images), junk, told)
         return pairs, self.split(len(questions), ~(labels | junk).any(1).numpy())
 
     def split(self, queries: int, unspoken: Bool[ndarray, " items"]) -> Split:
@@ -114,7 +119,7 @@ def read_truth(files: Files, which: str, level: str) -> tuple[str, list[str], li
         names = [str(name) for name in listed(truth["imlist"])]
         asked = zip(listed(truth["qimlist"]), listed(truth["gnd"]), strict=True)
         questions = [question(str(name), told, len(names), level) for name, told in asked]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise DataError(f"{where}: `imlist`, `qimlist` and `gnd` as cirtorch writes them wanted, others got ({error}).") from None
     questions = [one for one in questions if one.right]
     if not questions:
@@ -127,7 +132,9 @@ def question(name: str, told: dict[str, Any], pictures: int, level: str) -> Ques
     right, neither = ([int(item) for key in keys for item in listed(told[key])] for keys in LEVELS[level])
     if any(not 0 <= item < pictures for item in (*right, *neither)):
         raise ValueError(f"{name} points outside {pictures} pictures")
-    left, top, right_edge, bottom = (float(edge) for edge in listed(told["bbx"]))
+    left, top, right_edge, bottom = edges = tuple(float(edge) for edge in listed(told["bbx"]))
+    if not all(abs(edge) < 1e6 for edge in edges):
+        raise ValueError(f"{name} has the box {edges}")
     return Question(name, (left, top, right_edge, bottom), right, neither)
 
 

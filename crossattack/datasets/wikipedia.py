@@ -85,7 +85,7 @@ def listed(files: Files, block: str) -> list[tuple[str, str, int]]:
         parts = line.split()
         if not parts:
             continue
-        if len(parts) != 3 or not parts[2].isdecimal() or not 1 <= int(parts[2][:4]) <= len(SUBJECTS):
+        if len(parts) != 3 or not parts[2].isdecimal() or len(parts[2]) > 4 or not 1 <= int(parts[2]) <= len(SUBJECTS):
             raise DataError(f"{found[0]}, line {number}: a text, a picture and a subject of 1 to 10 wanted, {line:.60} got.")
         rows.append((parts[0], parts[1], int(parts[2]) - 1))
     return rows
