@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from crossattack._machine_memory import forget_peak, peak_memory
 from crossattack.attacks import Pictures, Words
 from crossattack.attacks._bags import as_bags
 from crossattack.cache import whole_file
@@ -30,26 +31,31 @@ from crossattack.metrics.perceptual import distortion
 from crossattack.perturbing import Condition
 from crossattack.service import facts
 from crossattack.streams import Streams
+from crossattack.trials import tried
 from surrogates.texts import Bags, Texts, words_of
 from surrogates.towers import own_weights
 
 SCHEMA = 1
-RUN_ONLY = ("versions", "machine", "started", "seconds")  # facts of the run itself, which no file can prove
+RUN_ONLY = ("versions", "machine", "started", "seconds", "memory")  # facts of the run itself, which no file can prove
 PACKAGES = ("crossattack", "torch", "torchvision", "transformers", "numpy", "scipy", "h5py", "safetensors")
 
 
 @dataclass
 class Clock:
-    """Seconds by stage."""
+    """Seconds by stage, and the most memory in MB that the process held in each."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    memory: dict[str, float | None] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         began = time.monotonic()
+        forget_peak()
         yield
         self.seconds[stage] = round(time.monotonic() - began, 2)
+        most = peak_memory()
+        self.memory[stage] = most and round(most, 1)
 
 
 def figures(evidence: Evidence) -> dict[str, Any]:
@@ -79,18 +85,22 @@ def figures(evidence: Evidence) -> dict[str, Any]:
         "distortion": changes(evidence.conditions["clean"], evidence.conditions["attacked"]),
         "surrogates": surrogates,
     }
+    if evidence.trials is not None:
+        results["trials"] = tried(evidence.trials, evidence.rankings)
     results["checks"] = [asdict(check) for check in run_checks(results, evidence.groups, split)]
     return results
 
 
 def assemble(evidence: Evidence, started: datetime, clock: Clock, path: Path) -> dict[str, Any]:
     """Put results.json together, check it, write it whole."""
-    results = figures(evidence)
+    with clock("metrics"):
+        results = figures(evidence)
     results["versions"] = {name: version(name) for name in PACKAGES}
     results["versions"] |= {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
     results["machine"] = {"device": evidence.config.torch_device(), "threads": torch.get_num_threads(), "processor": platform.machine()}
     results["started"] = started.isoformat(timespec="seconds")
     results["seconds"] = {**clock.seconds, "total": round(time.monotonic() - clock.began, 2)}
+    results["memory"] = clock.memory
     with whole_file(path) as file:
         file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     written: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
