@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float64, Int64, UInt8
 from numpy import ndarray
 from torch import Tensor
 
@@ -39,6 +39,7 @@ class Evidence:
     rankings: Mapping[str, Judged]
     compared: Mapping[str, Compared]
     trials: Trials | None = None  # of a run of before there were any
+    apart: Float64[Tensor, " items"] | None = None  # how far edited texts moved, where there is an encoder to tell
 
 
 def keep_codes(path: Path, evidence: Evidence) -> None:
@@ -71,6 +72,8 @@ def keep_codes(path: Path, evidence: Evidence) -> None:
                 group[f"{modality}/keys"] = _as_rows(one.keys[modality])
         if evidence.trials is not None:
             _keep_trials(file.create_group("trials"), evidence.trials)
+        if evidence.apart is not None:
+            file["apart"] = evidence.apart.numpy()
         for role in fields(Split):
             file[f"split/{role.name}"] = getattr(evidence.split, role.name).numpy()
         file["split/groups"] = evidence.groups.numpy()
@@ -84,11 +87,12 @@ def read(folder: Path, ledger: Ledger) -> Evidence:
             rankings = {direction: _ranking(file[direction]) for direction in DIRECTIONS if direction in file}
             compared = {name: _compared(group) for name, group in file.get("agreement", {}).items()}
             trials = _trials(file["trials"]) if "trials" in file else None
+            apart = _tensor(file["apart"]) if "apart" in file else None
             split = Split(**{role.name: _tensor(file[f"split/{role.name}"]) for role in fields(Split)})
             groups = _tensor(file["split/groups"])
     except (OSError, KeyError, ValueError) as error:
         raise UsageError(f"items.h5 and codes.h5 of a finished run wanted in {folder}, got: {' '.join(str(error).split())}.") from error
-    return Evidence(load_config(folder / "config.yaml"), groups, split, ledger, conditions, rankings, compared, trials)
+    return Evidence(load_config(folder / "config.yaml"), groups, split, ledger, conditions, rankings, compared, trials, apart)
 
 
 def _keep_trials(group: Any, trials: Trials) -> None:

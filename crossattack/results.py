@@ -7,7 +7,6 @@ import json
 import platform
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float64
+from torch import Tensor
 
 from crossattack._machine_memory import forget_peak, peak_memory
 from crossattack.attacks import Pictures, Words
@@ -28,11 +29,12 @@ from crossattack.evaluation import agreement, measure
 from crossattack.evidence import Evidence
 from crossattack.ledger import Ledger
 from crossattack.metrics.perceptual import distortion
+from crossattack.metrics.texts import of_bags, of_texts
 from crossattack.perturbing import Condition
 from crossattack.service import facts
 from crossattack.streams import Streams
 from crossattack.trials import tried
-from surrogates.texts import Bags, Texts, words_of
+from surrogates.texts import Bags, Texts
 from surrogates.towers import own_weights
 
 SCHEMA = 1
@@ -82,7 +84,7 @@ def figures(evidence: Evidence) -> dict[str, Any]:
         "threat_model": threat_model(evidence),
         "budget": bill(evidence.ledger),
         "directions": measure(evidence.rankings, evidence.conditions, Streams(config.seed), config.evaluation.resamples),
-        "distortion": changes(evidence.conditions["clean"], evidence.conditions["attacked"]),
+        "distortion": changes(evidence.conditions["clean"], evidence.conditions["attacked"], evidence.apart),
         "surrogates": surrogates,
     }
     if evidence.trials is not None:
@@ -167,35 +169,20 @@ def bill(ledger: Ledger) -> dict[str, Any]:
     return {**asdict(attacker), "evaluation": referee.spent, "evaluation_resent": referee.resent, "ledger_digest": ledger.digest()}
 
 
-def changes(clean: Condition, attacked: Condition) -> dict[str, Any]:
-    """How far the attack moved pictures and texts."""
+def changes(clean: Condition, attacked: Condition, apart: Float64[Tensor, " items"] | None = None) -> dict[str, Any]:
+    """How far the attack moved pictures and texts. apart: how far meanings did, by text, where that was measured."""
     moved: dict[str, Any] = {}
     for modality, perturbed in attacked.items():
         before, after = clean[modality].items, perturbed.items
         if isinstance(before, Pictures) and isinstance(after, Pictures):
             moved[modality] = distortion(before.values, after.values)
         elif isinstance(before, Words) and isinstance(after, Words):
-            moved[modality] = {"realisable": perturbed.realisable, **text_distortion(before.values, after.values)}
+            moved[modality] = {"realisable": perturbed.realisable, **_of_texts(before.values, after.values, apart)}
     return moved
 
 
-def text_distortion(clean: Texts, changed: Texts) -> dict[str, Any]:
-    """How far texts moved. Bags of words: largest and mean change of weights, words moved.
-
-    Texts: how many were edited, and the mean number of words a text that came in and that went, each as often as it stands there.
-    """
-    if not isinstance(changed, Bags):
-        assert not isinstance(clean, Bags), "texts as people send them"
-        counts = [(Counter(words_of(before)), Counter(words_of(after))) for before, after in zip(clean, changed, strict=True)]
-        return {
-            "edited": sum(words_of(before) != words_of(after) for before, after in zip(clean, changed, strict=True)),
-            "words_added": sum((after - before).total() for before, after in counts) / max(1, len(counts)),
-            "words_removed": sum((before - after).total() for before, after in counts) / max(1, len(counts)),
-        }
-    before = as_bags(clean, changed.words)
-    change = (changed.weights - before.weights).abs()
-    return {
-        "weight_linf": float(change.max()) if change.numel() else 0.0,
-        "weight_l1": float(change.sum(1).mean()),
-        "words_moved": float((change > 0).sum(1).double().mean()),
-    }
+def _of_texts(clean: Texts, changed: Texts, apart: Float64[Tensor, " items"] | None) -> dict[str, Any]:
+    if isinstance(changed, Bags):
+        return of_bags(as_bags(clean, changed.words), changed)
+    assert not isinstance(clean, Bags), "texts as people send them"
+    return of_texts(clean, changed, apart)

@@ -117,9 +117,9 @@ def _by_radius(ceiling: Attack, context: AttackContext, box: WhiteBox, items: It
         ),
         "unbounded": replace(ceiling, steps=STEPS, eps=whole, alpha=STRIDE * whole, text_eps=1.0, text_alpha=2 * STRIDE, perception="none"),
     }
-    found = {}
+    found, here = {}, context if box.encoder.vocabulary else replace(context, texts=())  # what stays as it is was said before
     for name, attack in strides.items():
-        outputs = encode(box.encoder, modality_of(items), attack.fit(context)(items).items.values, device=context.device)
+        outputs = encode(box.encoder, modality_of(items), attack.fit(here)(items).items.values, device=context.device)
         found[name] = harden(outputs) if box.similarity is Similarity.HAMMING else outputs.float()
     return found
 

@@ -190,6 +190,8 @@ TOLD = {
     "weight_linf": ("weights of words by at most", ".2f"),
     "words_moved": ("words moved", ".0f"),
     "edited": ("texts edited", "d"),
+    "edits": ("edits a text", ".2f"),
     "words_added": ("words added a text", ".2f"),
     "words_removed": ("words removed a text", ".2f"),
+    "embedding_distance": ("1 - cosine of sentence vectors", ".3f"),
 }
