@@ -191,6 +191,14 @@ def test_a_ceiling_without_strides_has_no_radius_to_vary(tmp_path: Path) -> None
     assert set(found) == set(CLAIMS[2:])
 
 
+def test_without_a_radius_a_ball_by_l2_holds_every_picture_too(tmp_path: Path) -> None:
+    trials = trials_of(tmp_path, ceiling=MiFgsm(norm="l2", eps=0.4, steps=10))
+    assert verdicts(trials) == dict.fromkeys(CLAIMS, True)
+    scores = trials["directions"]["image_to_text"]["map"]
+    assert scores["clean"] > scores["ceiling"] > scores["wider"]
+    assert scores["unbounded"] == pytest.approx(scores["opposite_code"], abs=0.02)
+
+
 def test_slopes_that_are_noise_lead_down_for_about_half_of_the_items() -> None:
     rng = np.random.default_rng(0)
     found = torch.from_numpy(rng.random((2000, 4)))
