@@ -27,6 +27,13 @@ CUTS = {
     "first_k_relevant": "MAP@{}: the first {} relevant (DCMH in PyTorch)",
     "top_k_hits": "MAP@{}: hits among the top {} (DJSRH)",
     "top_k_min": "MAP@{}: of all hits that fit into the top {} (TREC)",
+    "trapezoid": "MAP@{}: the same by trapezoids (Oxford and Paris)",
+}
+AT = {
+    "precision_at": "precision at {}",
+    "recall_at": "recall at {}",
+    "cmc": "something right among the first {}",
+    "ndcg_at": "NDCG at {}, gains by shared labels",
 }
 
 
@@ -86,6 +93,7 @@ def print_measures(told: dict[str, Any]) -> None:
         print(f"\n{DIRECTIONS[name]}")
         for what, value in rows_of(direction):
             print(f"  {what:<56} {'–' if value is None else f'{value:.4f}':>7}")
+        print_balls(direction["by_radius"])
         if direction["left_out"]:
             print(f"  {direction['left_out']:,} queries to which nothing is relevant are left out")
     print("\ncodes")
@@ -98,6 +106,16 @@ def print_measures(told: dict[str, Any]) -> None:
         print(f"  {told['zeros']:,} bits were 0 (the sign of 0) and count as +1; in a program that keeps them they are half a bit apart")
 
 
+def print_balls(balls: dict[str, list[float | None]]) -> None:
+    """Precision and recall by Hamming radius, as far as anything is left to be found; both means, as papers print either."""
+    print("  Hamming radius   precision, recall (mean over queries)   precision, recall (all pairs at once)")
+    for radius, row in enumerate(zip(*balls.values(), strict=True)):
+        precision, recall, pooled_precision, pooled_recall = (f"{'–' if value is None else f'{value:.4f}':>6}" for value in row)
+        print(f"  {radius:>14}   {precision}    {recall}{'':>24}{pooled_precision}    {pooled_recall}")
+        if pooled_recall.strip() == "1.0000":
+            break
+
+
 def rows_of(direction: dict[str, Any]) -> Iterator[tuple[str, float | None]]:
     """Every number of a direction with its name."""
     for keys, what in ROWS.items():
@@ -108,10 +126,9 @@ def rows_of(direction: dict[str, Any]) -> Iterator[tuple[str, float | None]]:
     for k, by_definition in direction["map_at"].items():
         for definition, value in by_definition.items():
             yield CUTS[definition].format(k, k), value
-    for place, value in direction["precision_at"].items():
-        yield f"precision at {place}", value
-    for place, value in direction["cmc"].items():
-        yield f"something right among the first {place}", value
+    for key, what in AT.items():
+        for place, value in direction[key].items():
+            yield what.format(place), value
     yield "queries that the most popular item is first for", direction["hubness"]
     yield "precision within a Hamming radius of 2", direction["precision_radius_2"]
     for recall, value in (direction["pr_curve"] or {}).items():

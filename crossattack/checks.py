@@ -12,6 +12,9 @@ from torch import Tensor
 from crossattack.datasets import Split
 
 TOLERANCE = 0.02  # of mAP, for comparisons of two attacks on the same items
+REACHED = 0.9  # of the way from clean to the best possible codes, with everything within reach
+DOWNHILL = 0.75  # share of items that their slopes must lead down; a half is chance
+SATURATED = 0.5  # share of bits without a slope
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,9 @@ class Check:
 
 def run_checks(results: dict[str, Any], groups: Int64[Tensor, " items"], split: Split) -> list[Check]:
     """All checks that part of a run can answer, in the order a reader would ask."""
-    measured = [*_budget(results["budget"]), *_service(results), *_inside(results), *_strength(results)]
-    return [*measured, *_leaks(groups, split, found_again=list(results["directions"]) == ["image_to_image"]), *_nulls(results)]
+    found_again = list(results["directions"]) == ["image_to_image"]
+    measured = [*_budget(results["budget"]), *_service(results), *_inside(results), *_strength(results), *_trials(results)]
+    return [*measured, *_leaks(groups, split, found_again), *_copies(results), *_nulls(results)]
 
 
 def _budget(bill: dict[str, Any]) -> Iterator[Check]:
@@ -66,6 +70,58 @@ def _strength(results: dict[str, Any]) -> Iterator[Check]:
             continue  # there are no codes, or nobody sees them
         entropy = found["metrics"]["code_entropy"]["clean"]
         yield Check(f"{direction}: clean codes use their bits", entropy > 0.5, f"mean entropy of a bit {entropy:.2f} of 1")
+
+
+def _trials(results: dict[str, Any]) -> Iterator[Check]:
+    """What was tried on some items; nothing of a run of before there were trials."""
+    for direction, found in results.get("trials", {}).get("directions", {}).items():
+        yield from _radius(direction, found)
+        yield from _slopes(direction, found)
+        yield _twice(direction, found)
+
+
+def _radius(direction: str, found: dict[str, Any]) -> Iterator[Check]:
+    """The white box with more room: farther must not be less, and with everything within reach nothing may be left."""
+    scores = found["map"]
+    if scores is None or scores["clean"] is None:
+        return
+    at, wider, everything, best = (scores[name] for name in ("ceiling", "wider", "unbounded", "opposite_code"))
+    of = f"of {found['items']} items under the white box"
+    yield Check(
+        f"{direction}: a larger radius is at least as strong", wider <= at + TOLERANCE, f"mAP {of}: {at:.3f}, twice as far {wider:.3f}"
+    )
+    if best is not None:
+        reached = scores["clean"] - everything >= REACHED * (scores["clean"] - best)
+        detail = f"mAP {of}, everything within reach: {everything:.3f}; of the best possible codes {best:.3f}, clean {scores['clean']:.3f}"
+        yield Check(f"{direction}: without a radius the best possible codes are reached", reached, detail)
+
+
+def _slopes(direction: str, found: dict[str, Any]) -> Iterator[Check]:
+    if found["downhill"] is not None:
+        detail = f"a step down its slope takes {found['downhill']:.0%} of {found['items']} items lower than a random step does"
+        detail += f"; {found['without_slope']} have no slope at all" if found["without_slope"] else ""
+        yield Check(f"{direction}: gradients are not masked", found["downhill"] >= DOWNHILL, detail)
+    if found["saturated"] is not None:
+        detail = f"{found['saturated']:.0%} of the relaxed bits of {found['items']} items have next to no slope left"
+        yield Check(f"{direction}: tanh is not saturated", found["saturated"] < SATURATED, detail)
+
+
+def _twice(direction: str, found: dict[str, Any]) -> Check:
+    name, asked = f"{direction}: the target repeats its answers", found["asked_twice"]
+    if asked is None:
+        return Check(name, None, "nothing was left of evaluation.cap to ask for an answer twice")
+    bill = ", paid by the referee" if found["paid"] else ""
+    suspicion = "" if not found["differed"] else "; it may answer at random, and single answers then say little"
+    return Check(
+        name, not found["differed"], f"{found['differed']} of {asked} items asked twice were answered in two ways{bill}{suspicion}"
+    )
+
+
+def _copies(results: dict[str, Any]) -> Iterator[Check]:
+    """Queries that leak byte by byte, whatever their groups say."""
+    if copies := results.get("trials", {}).get("copies"):
+        told = ", ".join(f"{count} of the {role}'s" for role, count in copies.items())
+        yield Check("no attacked picture in another role", not any(copies.values()), f"attacked pictures that are byte by byte {told}")
 
 
 def _service(results: dict[str, Any]) -> Iterator[Check]:
@@ -108,6 +164,8 @@ def _leaks(groups: Int64[Tensor, " items"], split: Split, found_again: bool) -> 
     """
     roles = {role: getattr(split, role) for role in ("query", "database", "attacker", "held_back")}
     shared = [f"{one} and {other}" for one, other in combinations(roles, 2) if torch.isin(groups[roles[one]], groups[roles[other]]).any()]
+    learned = split.train[~torch.isin(split.train, split.database)]  # what the target learns from is part of the database, as a rule
+    shared += [f"{role} and train" for role in roles if role != "database" and torch.isin(groups[roles[role]], groups[learned]).any()]
     detail = "query, database, attacker and held-back pairs share no group"
     if found_again:
         shared = [pair for pair in shared if pair != "query and database"]

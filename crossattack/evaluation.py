@@ -28,7 +28,7 @@ from crossattack.ledger import Modality
 from crossattack.metrics.features import Measure
 from crossattack.metrics.hashing import bit_agreement, rank_agreement
 from crossattack.metrics.ranking import random_average_precision, share_a_label
-from crossattack.metrics.statistics import bootstrap_mean, bootstrap_recovered, recovered
+from crossattack.metrics.statistics import Interval, bootstrap_mean, bootstrap_recovered, recovered, wilson_interval
 from crossattack.oracle import FINDS, Referee, Reveals
 from crossattack.perturbing import CONDITIONS, Condition
 from crossattack.progress import Progress
@@ -118,6 +118,7 @@ def _measure(ranking: Judged, status: tuple[Status, ...], streams: Streams, resa
     scores = {name: scores.get(name, unknown) for name in (*CONDITIONS, "floor", "opposite_code")}
     triple = (scores["clean"], scores["attacked"], scores["ceiling"])
     flipped = ranking.flipped()
+    below = {name: int((scores[name] <= scores["floor"]).sum()) for name in ("attacked", "clean")}
     known = {name: any_scored and values is not unknown for name, values in scores.items()}
     return {
         "attacked_items": len(scored),
@@ -131,6 +132,11 @@ def _measure(ranking: Judged, status: tuple[Status, ...], streams: Streams, resa
             "attacker": _attackers_view(status),
             "referee": float((scores["attacked"] <= scores["floor"]).mean()) if known["attacked"] else None,
             "referee_clean": float((scores["clean"] <= scores["floor"]).mean()) if known["clean"] else None,
+        },
+        "success_ci95": {
+            "attacker": _attackers_interval(status),
+            "referee": wilson_interval(below["attacked"], int(scored.sum())) if known["attacked"] else None,
+            "referee_clean": wilson_interval(below["clean"], int(scored.sum())) if known["clean"] else None,
         },
         "status": {kind.name.lower(): sum(each is kind for each in status) for kind in Status},
         "metrics": {
@@ -159,9 +165,16 @@ def _top_gone(ranking: Judged, top: int = 10) -> float:
 
 
 def _attackers_view(status: tuple[Status, ...]) -> float | None:
-    """Share of items that the attacker knows to have succeeded; None where nothing was asked about any."""
-    asked = [each for each in status if each is not Status.UNVERIFIED]
-    return sum(each is Status.SUCCEEDED for each in asked) / len(status) if asked else None
+    """Share of items that the attacker knows to have succeeded; None where nothing was asked about any.
+
+    Of all items: those whose budget was exhausted, that were refused or never asked about are failures, and none is dropped.
+    """
+    return status.count(Status.SUCCEEDED) / len(status) if set(status) - {Status.UNVERIFIED} else None
+
+
+def _attackers_interval(status: tuple[Status, ...]) -> Interval | None:
+    """Wilson's interval of that share."""
+    return wilson_interval(status.count(Status.SUCCEEDED), len(status)) if set(status) - {Status.UNVERIFIED} else None
 
 
 @dataclass(frozen=True)

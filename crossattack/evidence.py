@@ -12,7 +12,7 @@ from typing import Any
 import h5py
 import numpy as np
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float64, Int64, UInt8
 from numpy import ndarray
 from torch import Tensor
 
@@ -24,6 +24,7 @@ from crossattack.evaluation import DIRECTIONS, Compared
 from crossattack.ledger import Ledger, Modality
 from crossattack.perturbing import Condition, read_back
 from crossattack.rankings import Judged, Lists, Ranking, Similar
+from crossattack.trials import Trials
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Evidence:
     conditions: Mapping[str, Condition]
     rankings: Mapping[str, Judged]
     compared: Mapping[str, Compared]
+    trials: Trials | None = None  # of a run of before there were any
+    apart: Float64[Tensor, " items"] | None = None  # how far edited texts moved, where there is an encoder to tell
 
 
 def keep_codes(path: Path, evidence: Evidence) -> None:
@@ -67,6 +70,10 @@ def keep_codes(path: Path, evidence: Evidence) -> None:
             for modality, codes in one.theirs.items():
                 group[f"{modality}/theirs"] = codes.numpy()
                 group[f"{modality}/keys"] = _as_rows(one.keys[modality])
+        if evidence.trials is not None:
+            _keep_trials(file.create_group("trials"), evidence.trials)
+        if evidence.apart is not None:
+            file["apart"] = evidence.apart.numpy()
         for role in fields(Split):
             file[f"split/{role.name}"] = getattr(evidence.split, role.name).numpy()
         file["split/groups"] = evidence.groups.numpy()
@@ -79,11 +86,29 @@ def read(folder: Path, ledger: Ledger) -> Evidence:
         with h5py.File(folder / "codes.h5") as file:
             rankings = {direction: _ranking(file[direction]) for direction in DIRECTIONS if direction in file}
             compared = {name: _compared(group) for name, group in file.get("agreement", {}).items()}
+            trials = _trials(file["trials"]) if "trials" in file else None
+            apart = _tensor(file["apart"]) if "apart" in file else None
             split = Split(**{role.name: _tensor(file[f"split/{role.name}"]) for role in fields(Split)})
             groups = _tensor(file["split/groups"])
     except (OSError, KeyError, ValueError) as error:
         raise UsageError(f"items.h5 and codes.h5 of a finished run wanted in {folder}, got: {' '.join(str(error).split())}.") from error
-    return Evidence(load_config(folder / "config.yaml"), groups, split, ledger, conditions, rankings, compared)
+    return Evidence(load_config(folder / "config.yaml"), groups, split, ledger, conditions, rankings, compared, trials, apart)
+
+
+def _keep_trials(group: Any, trials: Trials) -> None:
+    group.attrs["paid"] = trials.paid
+    group.create_group("copies").attrs.update(trials.copies)
+    for modality, found in trials.found.items():
+        for name, values in found.items():
+            group[f"{modality}/{name}"] = values.numpy()
+
+
+def _trials(group: Any) -> Trials:
+    both: tuple[Modality, ...] = ("images", "texts")
+    found: dict[Modality, dict[str, Tensor]] = {
+        modality: {name: _tensor(values) for name, values in group[modality].items()} for modality in both if modality in group
+    }
+    return Trials(found, bool(group.attrs["paid"]), {role: int(count) for role, count in group["copies"].attrs.items()})
 
 
 def _ranking(group: Any) -> Judged:

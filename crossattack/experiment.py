@@ -22,8 +22,10 @@ from crossattack.ledger import Ledger
 from crossattack.perturbing import kept, noise_like, perturb_all, untouched
 from crossattack.progress import Progress
 from crossattack.results import Clock, assemble
+from crossattack.sentences import texts_apart
 from crossattack.streams import Streams
 from crossattack.targets import reads_texts
+from crossattack.trials import try_out
 
 
 def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTHING) -> dict[str, Any]:
@@ -83,8 +85,12 @@ def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTH
             goal = Goal({kind: own.labels[wanted[kind]] for kind in wanted} if is_targeted(attack) else {}, chosen_ids(attack))
             rankings = judge(doors.referee, conditions, query, roles.database, doors.index, goal, progress)
             compared = compare(doors.referee, black_box.made, roles.held_back, device)
-            evidence = Evidence(config, pairs.groups, split, ledger, conditions, rankings, compared)
-            keep_codes(folder / "codes.h5", evidence)
-            if doors.visit:
-                doors.visit.note_count("after")
+            apart = texts_apart(conditions["clean"], conditions["attacked"])
+        with clock("trials"):
+            asked = config.ceiling.plugin, white_box, doors.referee, conditions["clean"], rankings, query
+            trials = try_out(*asked, database=roles.database, attacker=own)
+        evidence = Evidence(config, pairs.groups, split, ledger, conditions, rankings, compared, trials, apart)
+        keep_codes(folder / "codes.h5", evidence)
+        if doors.visit:
+            doors.visit.note_count("after")
         return assemble(evidence, started, clock, folder / "results.json")

@@ -91,8 +91,13 @@ def read_back(path: Path) -> dict[str, Condition]:
         return {name: {modality: storage.read(file[name][modality]) for modality in modalities if modality in file[name]} for name in names}
 
 
-def _slice(items: Items, start: int) -> Items:
-    here = slice(start, start + BATCH)
+def first_of(items: Items, count: int) -> Items:
+    """The first so many of these items, or all there are."""
+    return _slice(items, 0, count)
+
+
+def _slice(items: Items, start: int, count: int = BATCH) -> Items:
+    here = slice(start, start + count)
     values: Texts
     if isinstance(items, Pictures):
         return Pictures(items.ids[here], items.values[here])

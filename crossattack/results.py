@@ -7,7 +7,6 @@ import json
 import platform
 import sqlite3
 import time
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -17,7 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from jaxtyping import Float64
+from torch import Tensor
 
+from crossattack._machine_memory import forget_peak, peak_memory
 from crossattack.attacks import Pictures, Words
 from crossattack.attacks._bags import as_bags
 from crossattack.cache import whole_file
@@ -27,29 +29,35 @@ from crossattack.evaluation import agreement, measure
 from crossattack.evidence import Evidence
 from crossattack.ledger import Ledger
 from crossattack.metrics.perceptual import distortion
+from crossattack.metrics.texts import of_bags, of_texts
 from crossattack.perturbing import Condition
 from crossattack.service import facts
 from crossattack.streams import Streams
-from surrogates.texts import Bags, Texts, words_of
+from crossattack.trials import tried
+from surrogates.texts import Bags, Texts
 from surrogates.towers import own_weights
 
 SCHEMA = 1
-RUN_ONLY = ("versions", "machine", "started", "seconds")  # facts of the run itself, which no file can prove
+RUN_ONLY = ("versions", "machine", "started", "seconds", "memory")  # facts of the run itself, which no file can prove
 PACKAGES = ("crossattack", "torch", "torchvision", "transformers", "numpy", "scipy", "h5py", "safetensors")
 
 
 @dataclass
 class Clock:
-    """Seconds by stage."""
+    """Seconds by stage, and the most memory in MB that the process held in each."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    memory: dict[str, float | None] = field(default_factory=dict)
     began: float = field(default_factory=time.monotonic)
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         began = time.monotonic()
+        forget_peak()
         yield
         self.seconds[stage] = round(time.monotonic() - began, 2)
+        most = peak_memory()
+        self.memory[stage] = most and round(most, 1)
 
 
 def figures(evidence: Evidence) -> dict[str, Any]:
@@ -76,21 +84,25 @@ def figures(evidence: Evidence) -> dict[str, Any]:
         "threat_model": threat_model(evidence),
         "budget": bill(evidence.ledger),
         "directions": measure(evidence.rankings, evidence.conditions, Streams(config.seed), config.evaluation.resamples),
-        "distortion": changes(evidence.conditions["clean"], evidence.conditions["attacked"]),
+        "distortion": changes(evidence.conditions["clean"], evidence.conditions["attacked"], evidence.apart),
         "surrogates": surrogates,
     }
+    if evidence.trials is not None:
+        results["trials"] = tried(evidence.trials, evidence.rankings)
     results["checks"] = [asdict(check) for check in run_checks(results, evidence.groups, split)]
     return results
 
 
 def assemble(evidence: Evidence, started: datetime, clock: Clock, path: Path) -> dict[str, Any]:
     """Put results.json together, check it, write it whole."""
-    results = figures(evidence)
+    with clock("metrics"):
+        results = figures(evidence)
     results["versions"] = {name: version(name) for name in PACKAGES}
     results["versions"] |= {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
     results["machine"] = {"device": evidence.config.torch_device(), "threads": torch.get_num_threads(), "processor": platform.machine()}
     results["started"] = started.isoformat(timespec="seconds")
     results["seconds"] = {**clock.seconds, "total": round(time.monotonic() - clock.began, 2)}
+    results["memory"] = clock.memory
     with whole_file(path) as file:
         file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     written: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -157,35 +169,20 @@ def bill(ledger: Ledger) -> dict[str, Any]:
     return {**asdict(attacker), "evaluation": referee.spent, "evaluation_resent": referee.resent, "ledger_digest": ledger.digest()}
 
 
-def changes(clean: Condition, attacked: Condition) -> dict[str, Any]:
-    """How far the attack moved pictures and texts."""
+def changes(clean: Condition, attacked: Condition, apart: Float64[Tensor, " items"] | None = None) -> dict[str, Any]:
+    """How far the attack moved pictures and texts. apart: how far meanings did, by text, where that was measured."""
     moved: dict[str, Any] = {}
     for modality, perturbed in attacked.items():
         before, after = clean[modality].items, perturbed.items
         if isinstance(before, Pictures) and isinstance(after, Pictures):
             moved[modality] = distortion(before.values, after.values)
         elif isinstance(before, Words) and isinstance(after, Words):
-            moved[modality] = {"realisable": perturbed.realisable, **text_distortion(before.values, after.values)}
+            moved[modality] = {"realisable": perturbed.realisable, **_of_texts(before.values, after.values, apart)}
     return moved
 
 
-def text_distortion(clean: Texts, changed: Texts) -> dict[str, Any]:
-    """How far texts moved. Bags of words: largest and mean change of weights, words moved.
-
-    Texts: how many were edited, and the mean number of words a text that came in and that went, each as often as it stands there.
-    """
-    if not isinstance(changed, Bags):
-        assert not isinstance(clean, Bags), "texts as people send them"
-        counts = [(Counter(words_of(before)), Counter(words_of(after))) for before, after in zip(clean, changed, strict=True)]
-        return {
-            "edited": sum(words_of(before) != words_of(after) for before, after in zip(clean, changed, strict=True)),
-            "words_added": sum((after - before).total() for before, after in counts) / max(1, len(counts)),
-            "words_removed": sum((before - after).total() for before, after in counts) / max(1, len(counts)),
-        }
-    before = as_bags(clean, changed.words)
-    change = (changed.weights - before.weights).abs()
-    return {
-        "weight_linf": float(change.max()) if change.numel() else 0.0,
-        "weight_l1": float(change.sum(1).mean()),
-        "words_moved": float((change > 0).sum(1).double().mean()),
-    }
+def _of_texts(clean: Texts, changed: Texts, apart: Float64[Tensor, " items"] | None) -> dict[str, Any]:
+    if isinstance(changed, Bags):
+        return of_bags(as_bags(clean, changed.words), changed)
+    assert not isinstance(clean, Bags), "texts as people send them"
+    return of_texts(clean, changed, apart)

@@ -22,6 +22,7 @@ from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.ledger import Ledger
 from crossattack.targets import _http_shown
 from crossattack.targets.http import RemoteTarget, is_loopback
+from crossattack.trials import ASKED_TWICE
 
 FILE = "service.json"
 
@@ -101,7 +102,7 @@ def refuse_another_threat_model(target: RemoteTarget, config: RunConfig, databas
 def most_to_judge(query: Pairs, *others: Pairs) -> int:
     """The most queries that the referee can come to: equal items once, and every attacked item in all three conditions."""
     known = {key for pairs in (query, *others) for key in fingerprint_images(pairs.images) + fingerprint_texts(pairs.texts)}
-    return len(known) + 2 * 2 * len(query)  # pictures and texts, noise and attacked
+    return len(known) + 2 * 2 * len(query) + 2 * min(ASKED_TWICE, len(query))  # pictures and texts: noise and attacked, and asked twice
 
 
 def announcement(target: RemoteTarget, budget: int, judged: int, query: Pairs) -> str:

@@ -37,7 +37,7 @@ def results_of(folder: Path, url: str, *more: str) -> dict[str, Any]:
 
 def without_times(results: dict[str, Any]) -> dict[str, Any]:
     """All of results.json but times, the address of the service and the name of the run."""
-    left = {key: value for key, value in results.items() if key not in ("started", "seconds", "name")}
+    left = {key: value for key, value in results.items() if key not in ("started", "seconds", "memory", "name")}
     config, target = dict(results["config"]), dict(results["config"]["target"])
     config |= {"name": None, "target": target | {"url": None}}
     return left | {"config": config, "service": results["service"] | {"url": None}}

@@ -67,7 +67,7 @@ class Engine(nn.Module):
 
 
 def without_times(results: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in results.items() if key not in ("started", "seconds", "name", "config")}
+    return {key: value for key, value in results.items() if key not in ("started", "seconds", "memory", "name", "config")}
 
 
 # Names

@@ -1,13 +1,17 @@
 """Encoding: in batches of one size, whatever is asked together."""
 
+import sys
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from linear import BITS, LinearTarget, pictures
 
+from crossattack._machine_memory import forget_peak, peak_memory
 from crossattack.encoding import encode, encode_images, encode_texts
 from crossattack.errors import UsageError
+from crossattack.stored import StoredImages
 from surrogates.texts import Bags
 
 
@@ -37,6 +41,37 @@ def test_an_items_bytes_do_not_depend_on_its_company() -> None:
     whole = encode_images(target, images, batch_size=32)
     for some in ([0], [69], [5, 6, 7], list(range(40, 70))):
         assert torch.equal(encode_images(target, images[some], batch_size=32), whole[some])
+
+
+class Grey:
+    """A shelf of pictures of which none is kept anywhere: picture i is of grey i."""
+
+    size = (64, 64)
+
+    def __init__(self, count: int) -> None:
+        self.count, self.largest = count, 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def read(self, positions: list[int]) -> torch.Tensor:
+        self.largest = max(self.largest, len(positions))
+        return (torch.tensor(positions) % 256).byte()[:, None, None, None].expand(-1, 3, 64, 64).contiguous()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="allowed: only Linux lets a process forget its peak")
+def test_a_database_streams_from_its_files_and_eight_times_as_much_wants_no_more_memory() -> None:
+    target, most = LinearTarget(), list[float]()
+    target.encode_images = lambda images: images.mean((2, 3)).repeat(1, 4)  # type: ignore[method-assign]
+    encode_images(target, StoredImages(Grey(256)), 64)
+    for count in (1000, 8000):  # as floats 47 and 375 MB
+        shelf = Grey(count)
+        forget_peak()
+        codes = encode_images(target, StoredImages(shelf), 64)
+        most.append(peak_memory() or 0.0)
+        assert shelf.largest == 64
+        assert codes[:, 0].tolist() == pytest.approx([number % 256 / 255 for number in range(count)], abs=1e-5)
+    assert most[1] - most[0] < 20
 
 
 def test_encoding_nothing_says_so() -> None:

@@ -138,7 +138,23 @@ def test_the_measures_are_those_of_brute_force() -> None:
     share = [(relevant[query] & ball[query]).sum() / max(1, ball[query].sum()) for query in range(20)]
     direction = told["directions"]["image_to_text"]
     assert direction["precision_radius_2"] == pytest.approx(np.mean(share))
-    assert direction["precision_at"].keys() == {"1", "10"}
+    assert direction["precision_at"].keys() == direction["recall_at"].keys() == direction["ndcg_at"].keys() == {"1", "10"}
+    assert direction["by_radius"]["precision"][2] == direction["precision_radius_2"]
+    for radius in range(17):
+        ball = distance <= radius
+        recalls = [(relevant[query] & ball[query]).sum() / relevant[query].sum() for query in range(20)]
+        assert direction["by_radius"]["recall"][radius] == pytest.approx(np.mean(recalls))
+        assert direction["by_radius"]["pooled_recall"][radius] == pytest.approx((relevant & ball).sum() / relevant.sum())
+        whole = (relevant & ball).sum() / ball.sum() if ball.any() else None
+        assert direction["by_radius"]["pooled_precision"][radius] == (whole if whole is None else pytest.approx(whole))
+    shared = (codes["q_l"][:, None].int() * codes["r_l"][None].int()).sum(2).numpy()
+    draws = []
+    for seed in range(300):  # of the orders of the ties
+        order = np.lexsort((np.random.default_rng(seed).random(90) * np.ones((20, 1)), distance))[:, :10]
+        gains = np.take_along_axis(2.0**shared - 1, order, 1) / np.log2(np.arange(10) + 2)
+        ideal = np.sort(2.0**shared - 1, axis=1)[:, ::-1][:, :10] / np.log2(np.arange(10) + 2)
+        draws.append((gains.sum(1) / ideal.sum(1)).mean())
+    assert direction["ndcg_at"]["10"] == pytest.approx(np.mean(draws), abs=5 * np.std(draws) / 300**0.5)
     assert direction["map"]["worst"] < direction["map"]["expected"] < direction["map"]["best"]
     assert direction["floor"] < direction["map"]["expected"]
     assert told["agreement"] == {"query_bits": pytest.approx(float((codes["q_img"] == codes["q_txt"]).double().mean()))}
@@ -149,7 +165,15 @@ def test_the_command_prints_all_of_it_with_no_model_at_all(tmp_path: Path, capfd
     assert main(["evaluate", str(path), "--at", "10", "--at", "30"]) == 0
     out = capfd.readouterr().out
     assert out.startswith("20 queries, 90 items, 16 bits, 6 labels\n\npictures ask for texts\n")
-    for said in ("mAP, ties in every order (to be quoted)", "MAP@10: the first 10 relevant", "MAP@30: of all hits", "recall of 1.0"):
+    for said in (
+        "mAP, ties in every order (to be quoted)",
+        "MAP@10: the first 10 relevant",
+        "MAP@30: of all hits",
+        "recall of 1.0",
+        "NDCG at 10",
+        "recall at 10",
+        "all pairs at once",
+    ):
         assert said in out
     assert main(["evaluate", str(path), "--json", "--out", str(tmp_path / "again.npz")]) == 0
     told = json.loads(capfd.readouterr().out)

@@ -44,7 +44,7 @@ def results_of(folder: Path, *more: str) -> dict[str, Any]:
 
 
 def without_times(results: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in results.items() if key not in ("started", "seconds")}
+    return {key: value for key, value in results.items() if key not in ("started", "seconds", "memory")}
 
 
 @pytest.mark.usefixtures("empty_cache")

@@ -95,6 +95,16 @@ def test_the_bill_is_of_pictures_alone(black_box: tuple[Path, dict[str, Any]]) -
     assert apart["ok"] is True
 
 
+def test_features_are_tried_without_codes_to_reach_or_to_saturate(black_box: tuple[Path, dict[str, Any]]) -> None:
+    _, results = black_box
+    tried = results["trials"]["directions"]["image_to_image"]
+    assert (tried["saturated"], tried["map"]["opposite_code"], tried["differed"]) == (None, None, 0)
+    assert tried["map"]["unbounded"] < tried["map"]["clean"]
+    claims = [check["name"].rpartition(": ")[2] for check in results["checks"]]
+    assert {"a larger radius is at least as strong", "gradients are not masked", "the target repeats its answers"} <= set(claims)
+    assert not {"tanh is not saturated", "without a radius the best possible codes are reached"} & set(claims)
+
+
 def test_the_figures_are_those_of_the_saved_features(black_box: tuple[Path, dict[str, Any]]) -> None:
     """mAP again, from the file's pictures through the target and the metric alone."""
     folder, results = black_box

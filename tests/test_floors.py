@@ -21,6 +21,7 @@ FLOORS = (
     "items rankings",
     "perturbing",
     "config evaluation goals given quality",
+    "trials sentences",
     "evidence service plugins",
     "results run_folder doors run_codes",
     "experiment",

@@ -42,7 +42,7 @@ def by_transformers(name: str, text: str) -> torch.Tensor:
 def test_what_is_read_is_what_transformers_reads(name: str) -> None:
     tower = text_tower_for(name, TEXTS).eval()
     for text in ("red circle", "a blue square left of a red circle", "zebra"):
-        assert torch.allclose(tower.reader._read([text]), by_transformers(name, text), atol=1e-5)
+        assert torch.allclose(tower.reader.read([text]), by_transformers(name, text), atol=1e-5)
 
 
 def test_a_text_alone_equals_the_text_in_a_batch_and_in_training(name: str) -> None:
@@ -68,7 +68,7 @@ def test_only_the_layer_after_it_learns(name: str) -> None:
 def test_a_network_read_back_needs_the_folder_no_longer(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = network_for(TEXTS, image="convnet", text=name, bits=8, weights="none").eval()
-    assert torch.equal(network.text_tower.reader._read(["red circle"]), text_tower_for(name, TEXTS).eval().reader._read(["red circle"]))
+    assert torch.equal(network.text_tower.reader.read(["red circle"]), text_tower_for(name, TEXTS).eval().reader.read(["red circle"]))
     (tmp_path / "network").write_bytes(to_bytes(network))
     for file in (tmp_path / "folder").iterdir():
         file.unlink()

@@ -57,7 +57,14 @@ def test_features_are_a_threat_model_of_a_whole_run(tmp_path: Path) -> None:
     assert found["text_to_image"]["success"]["attacker"] is None
     assert sum(found["image_to_text"]["status"][kind] for kind in ("succeeded", "exhausted")) == 4
     assert results["distortion"]["images"]["linf_max"] == pytest.approx(8 / 255)
-    assert results["distortion"]["texts"] == {"realisable": True, "edited": 0, "words_added": 0.0, "words_removed": 0.0}
+    assert results["distortion"]["texts"] == {
+        "realisable": True,
+        "edited": 0,
+        "edits": 0.0,
+        "words_added": 0.0,
+        "words_removed": 0.0,
+        "embedding_distance": 0.0,
+    }
     does = {check["name"]: check["ok"] for check in results["checks"]}
     assert does["text_to_image: the attack does something"] is None
     assert replay(tmp_path / "run")[0] == []

@@ -28,6 +28,7 @@ from crossattack.targets._http_wire import read_list
 from crossattack.targets._trained import NetworkTarget
 from crossattack.targets.dcmh import Dcmh
 from crossattack.targets.http import Http
+from crossattack.trials import ASKED_TWICE
 
 RECIPE = ["target.image_tower=convnet", "target.epochs=2", "target.bits=16", "ceiling.steps=2"]
 
@@ -135,7 +136,7 @@ def test_lists_over_http_teach_and_cost_what_they_do_in_one_process(top_k: int, 
         found = ran(tmp_path / "remote", *remote(served), *lists)
     assert counted(served, tmp_path / "state") == found["budget"]["spent"] + found["budget"]["evaluation"]
     assert found["budget"]["spent"] == local["budget"]["spent"] > 60
-    assert found["budget"]["evaluation"] == 3 * 12 + len(set(served.query.texts[:12]))  # no database, no held-back pairs
+    assert found["budget"]["evaluation"] == 3 * 12 + len(set(served.query.texts[:12])) + 2 * ASKED_TWICE  # no database, no held-back pairs
     assert checks(found)["the service counted the same"]["ok"]
     assert found["distortion"] == local["distortion"]  # so the surrogate learned the very same
     assert {key: found["threat_model"][key] for key in ("reveals", "top_k", "whole_database")} == {
@@ -166,7 +167,7 @@ def test_a_verified_attack_over_lists_pays_two_queries_an_item_and_knows_how_eac
     assert bill["phases"] == local["budget"]["phases"]
     assert bill["phases"]["attack"] == 2 * 12  # before and after
     assert bill["phases"]["mining"] in (80 - 24 - 1, 80 - 24)
-    assert bill["evaluation"] == 3 * 12 + len(set(served.query.texts[:12]))
+    assert bill["evaluation"] == 3 * 12 + len(set(served.query.texts[:12])) + 2 * ASKED_TWICE
     assert counted(served, tmp_path / "state") == bill["spent"] + bill["evaluation"]
     with Ledger.read(tmp_path / "remote/ledger.sqlite") as ledger:
         assert {line.in_doubt for line in ledger.statement()} == {0}

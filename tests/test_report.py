@@ -205,7 +205,7 @@ def test_tables_hold_the_numbers_in_full_and_latex_is_escaped() -> None:
     assert rows[8]["mAP"] == ""
     assert [row["precision"] for row in csv.DictReader(io.StringIO(as_csv(found["precision_recall"])))] == ["0.75", "0.5", "0.5", "0.25"]
     latex = as_latex(found["checks"])
-    assert r"failed & ceiling below attacked & $<$b$>$no ceiling$<$/b$>$ for texts \& their pictures \\" in latex
+    assert r"failed & ceiling below attacked & $<$b$>$no ceiling$<$/b$>$ for texts \& their pictures &  \\" in latex
     assert as_latex(found["distortion"]).startswith("\\begin{tabular}{llr}\n")
 
 

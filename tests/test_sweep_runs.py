@@ -44,7 +44,7 @@ def work_killed_once(folder: Path) -> None:
 
 
 def without_times(results: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in results.items() if key not in ("started", "seconds", "machine")}
+    return {key: value for key, value in results.items() if key not in ("started", "seconds", "memory", "machine")}
 
 
 @contextmanager

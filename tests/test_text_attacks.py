@@ -23,7 +23,6 @@ from crossattack.config import load_config
 from crossattack.errors import ConfigError, UsageError
 from crossattack.oracle import Answer, Reveals
 from crossattack.perturbing import noise_like
-from crossattack.results import text_distortion
 from surrogates.texts import Text, words_of
 
 
@@ -252,9 +251,3 @@ class TestTheControl:
         assert len(counts) == 2 + 2 + 4  # removed, added, replaced
         assert min(counts.values()) > 5000 / 8 * 0.85
         assert at_random(("a",), Rules((), ("remove",)), 5, random) == ("a",)
-
-
-def test_words_that_came_and_went_are_counted() -> None:
-    clean = [("a", "b"), "red red square", ("x",), "same"]
-    changed = [("a", "c", "d"), "red square", ("x",), "same"]
-    assert text_distortion(clean, changed) == {"edited": 2, "words_added": 2 / 4, "words_removed": 2 / 4}

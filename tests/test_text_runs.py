@@ -27,7 +27,7 @@ def results_of(folder: Path, *more: str) -> dict[str, Any]:
     """A small whole run in this process."""
     folder.mkdir(exist_ok=True)
     results = run(load_config(overrides=[*SMALL, *more]), folder, Silent())
-    return {key: value for key, value in results.items() if key not in ("started", "seconds")}
+    return {key: value for key, value in results.items() if key not in ("started", "seconds", "memory")}
 
 
 def checks_of(results: dict[str, Any]) -> dict[str, bool | None]:

@@ -86,7 +86,7 @@ def ndcg_at(
     for query, (code, labels) in enumerate(zip(pack(query_codes), shared, strict=True)):
         gains, distance = 2.0**labels - 1, differing(code, columns)
         best = np.sort(gains)[::-1][:k]
-        if not best[0]:
+        if not best.any():
             continue
         items, gained = np.bincount(distance), np.bincount(distance, gains)
         ends = np.minimum(np.concatenate([[0], np.cumsum(items)]), k)

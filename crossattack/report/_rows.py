@@ -53,11 +53,16 @@ def score_rows(results: Mapping[str, Any]) -> list[Row]:
         *_rank_rows(measured),
         Row("recovered", tuple(_share_with_interval(one.get("recovered"), one.get("recovered_ci95")) for one in measured)),
         Row("mAP taken beyond noise", tuple(_with_interval(one.get("over_noise"), one.get("over_noise_ci95")) for one in measured)),
-        Row("success, as the attacker sees it", tuple(share(one.get("success", {}).get("attacker")) for one in measured)),
-        Row("success, as the referee sees it", tuple(share(one.get("success", {}).get("referee")) for one in measured)),
-        Row("the same, of clean items", tuple(share(one.get("success", {}).get("referee_clean")) for one in measured)),
+        Row("success, as the attacker sees it", _rates(measured, "attacker")),
+        Row("success, as the referee sees it", _rates(measured, "referee")),
+        Row("the same, of clean items", _rates(measured, "referee_clean")),
         Row("attacked items", tuple(count(one.get("attacked_items")) for one in measured)),
     ]
+
+
+def _rates(measured: Sequence[Mapping[str, Any]], view: str) -> tuple[str, ...]:
+    """Shares of successes with their intervals."""
+    return tuple(_share_with_interval(one.get("success", {}).get(view), one.get("success_ci95", {}).get(view)) for one in measured)
 
 
 def _rank_rows(measured: Sequence[Mapping[str, Any]]) -> list[Row]:
@@ -185,6 +190,8 @@ TOLD = {
     "weight_linf": ("weights of words by at most", ".2f"),
     "words_moved": ("words moved", ".0f"),
     "edited": ("texts edited", "d"),
+    "edits": ("edits a text", ".2f"),
     "words_added": ("words added a text", ".2f"),
     "words_removed": ("words removed a text", ".2f"),
+    "embedding_distance": ("1 - cosine of sentence vectors", ".3f"),
 }

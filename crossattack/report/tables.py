@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from crossattack.report._doubts import doubt
 from crossattack.report._rows import CONDITIONS, NONE, bill_line, conditions, count, directions, number, share
 
 Value: TypeAlias = str | int | float | None
@@ -29,8 +30,10 @@ MEASURES = {
     "perceptibility": ("perceptibility, over the set", ".4f"),
     "perceptibility_per_picture": ("perceptibility, mean of pictures", ".4f"),
     "edited": ("texts edited", ",d"),
+    "edits": ("edits a text", ".2f"),
     "words_added": ("words added a text", ".2f"),
     "words_removed": ("words removed a text", ".2f"),
+    "embedding_distance": ("1 - cosine of sentence vectors", ".3f"),
     "weight_linf": ("largest change of a word's weight", ".3f"),
     "weight_l1": ("change of all weights of a text", ".3f"),
     "words_moved": ("words moved a text", ".1f"),
@@ -133,10 +136,11 @@ def checks(results: Mapping[str, Any]) -> Table:
             Cell(str(one.get("ok")), VERDICTS[one.get("ok")]),
             words(_in_words(str(one.get("name", NONE)), results)),
             words(str(one.get("detail", NONE))),
+            words(doubt(str(one.get("name", NONE)).rpartition(": ")[2])),
         )
         for one in results.get("checks", ())
     ]
-    return Table("checks", "Validity checks", ("verdict", "check", "what it rests on"), tuple(rows))
+    return Table("checks", "Validity checks", ("verdict", "check", "what it rests on", "what is wrong where it fails"), tuple(rows))
 
 
 def _in_words(name: str, results: Mapping[str, Any]) -> str:

