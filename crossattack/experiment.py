@@ -23,6 +23,7 @@ from crossattack.progress import Progress
 from crossattack.results import Clock, assemble
 from crossattack.streams import Streams
 from crossattack.targets import reads_texts
+from crossattack.trainings import watched_training
 
 
 def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTHING) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTH
             tuple(own.texts),
             streams,
             device,
-            progress,
+            watched_training(progress, folder, target),
             folder,
             len(query),
             wanted,

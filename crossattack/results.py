@@ -30,6 +30,7 @@ from crossattack.metrics.perceptual import distortion
 from crossattack.perturbing import Condition
 from crossattack.service import facts
 from crossattack.streams import Streams
+from crossattack.trainings import trainings
 from surrogates.texts import Bags, Texts, words_of
 from surrogates.towers import own_weights
 
@@ -79,6 +80,8 @@ def figures(evidence: Evidence) -> dict[str, Any]:
         "distortion": changes(evidence.conditions["clean"], evidence.conditions["attacked"]),
         "surrogates": surrogates,
     }
+    if told := trainings(evidence.ledger.path.parent):  # a model that somebody brings, asked without a surrogate, has none
+        results["training"] = told
     results["checks"] = [asdict(check) for check in run_checks(results, evidence.groups, split)]
     return results
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors codes",
     "streams progress cache sqlite machine stored",
-    "registry metrics fingerprint tensorboard leave",
+    "registry metrics fingerprint tensorboard leave trainings",
     "ledger datasets",
     "endpoint checks exchange",
     "encoding code_measures",
