@@ -114,7 +114,9 @@ def test_pictures_are_drawn_and_have_words_beside_them(report: Page) -> None:
     sizes = report.evaluate("Promise.all([...document.images].map(one => one.decode().then(() => [one.naturalWidth, one.alt.length])))")
     assert {width for width, _ in sizes} == {16}
     assert min(letters for _, letters in sizes) > 10
-    assert report.locator("svg[role=img][aria-label]").count() == report.locator("svg").count() == 4
+    assert report.locator("svg[role=img][aria-label]").count() == report.locator("svg").count() == 4 + 3, (
+        "scores and precision of two directions; loss, mAP and a surrogate's loss"
+    )
     factor = re.match(r"change × (\d+)", report.locator("article figcaption").nth(2).inner_text())
     assert factor
     assert f"{factor[1]} times as strong" in str(report.locator("article img").nth(2).get_attribute("alt"))

@@ -23,12 +23,12 @@ from crossattack.encoding import encode
 from crossattack.endpoint import Similarity
 from crossattack.errors import UsageError
 from crossattack.index import compared, sides
-from crossattack.progress import Silent
+from crossattack.progress import Progress, Silent
 from crossattack.registry import TARGETS
 from crossattack.targets import reads_texts
 from surrogates.texts import Bags
 
-BITS = 12
+BITS, SILENT = 12, Silent()
 TRAINED = [name for name in TARGETS.names() if not {"remote", "brought"} & set(vars(TARGETS.load(name)))]
 SMALL = {"bits": BITS, "dim": BITS, "image_tower": "convnet", "teacher": "convnet", "hidden": (16,), "epochs": 1, "batch": 16}
 SCRIPT = """
@@ -41,14 +41,14 @@ print(json.dumps({name: [loaded(name).digest, all_codes(loaded(name), few)] for 
 """
 
 
-def loaded(name: str) -> Any:
+def loaded(name: str, progress: Progress = SILENT, *, pixels: int = 16, **more: Any) -> Any:
     """The target, trained on a few scenes or read from the cache."""
-    pairs, split = scenes()
+    pairs, split = scenes(pixels=pixels)
     plugin = TARGETS.load(name)
-    small = {**SMALL, "clip": lambda: str(tiny_clip(Path(os.environ["CROSSATTACK_CACHE"]) / "clip"))}  # each takes what it knows
+    small = {**SMALL, **more, "clip": lambda: str(tiny_clip(Path(os.environ["CROSSATTACK_CACHE"]) / "clip"))}  # each takes what it knows
     known = {field.name: small[field.name] for field in fields(plugin) if field.name in small}
     settings = {name: value() if callable(value) else value for name, value in known.items()}
-    return plugin(**settings).load(pairs.take(split.train), device="cpu", progress=Silent())
+    return plugin(**settings).load(pairs.take(split.train), device="cpu", progress=progress)
 
 
 def slopes_at_words(target: Any) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """Differentiable Cross-modal Hashing via Multimodal Transformers."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -12,8 +13,9 @@ from crossattack.datasets import Pairs
 from crossattack.errors import UsageError
 from crossattack.progress import Progress
 from crossattack.targets._fitting import Batch, Bits, Epochs, Lesson, Material, Positive, Share, Weight, fitted, with_texts
-from crossattack.targets._trained import NetworkTarget, kept, written
+from crossattack.targets._trained import NetworkTarget, Precision, kept, written
 from surrogates.clip import ClipNetwork, clip_network, from_file, to_bytes
+from surrogates.course import Course
 
 VERSION = 1
 
@@ -45,18 +47,21 @@ class Dchmt:
     batch: Batch = 128
     lr: Positive = 1e-3
     tower_lr: Positive = 1e-5
+    patience: Epochs | None = None
+    precision: Precision = "float32"
     seed: int = 0
 
     def load(self, train: Pairs, *, device: str, progress: Progress) -> NetworkTarget:
         """The target that learned from these pairs; trained on first use. `UsageError` where they have no texts or there is no CLIP."""
         pairs = with_texts("dchmt", train)
-        fit = written(lambda: self.fit(pairs, device=device, progress=progress), to_bytes)
+        fit = written(partial(self.fit, pairs, device=device, progress=progress), to_bytes)
         path, manifest = kept("dchmt", self, VERSION, train, fit)
         return NetworkTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
 
-    def fit(self, pairs: Pairs, *, device: str, progress: Progress) -> tuple[ClipNetwork, dict[str, Any]]:
+    def fit(self, pairs: Pairs, *, device: str, progress: Progress, course: Course | None = None) -> tuple[ClipNetwork, dict[str, Any]]:
         """Train on nine tenths of the pairs, choosing the epoch on the last tenth (other concepts)."""
-        return fitted("dchmt", self, pairs, lambda _: self.opened(), self.lesson, device=device, progress=progress)
+        ways: dict[str, Any] = {"device": device, "progress": progress, "course": course}
+        return fitted("dchmt", self, pairs, lambda _: self.opened(), self.lesson, **ways)
 
     def opened(self) -> ClipNetwork:
         """The CLIP that is asked for, under fresh heads; `UsageError` where there is none."""
