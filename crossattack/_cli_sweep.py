@@ -21,6 +21,7 @@ def sweep_command(
     address: Annotated[str | None, typer.Option(metavar="ADDR", help="The Ray cluster to join; `auto` for this machine's.")] = None,
     gpus: Annotated[float, typer.Option(metavar="SHARE", min=0.0, help="Of a GPU, what Ray sets aside for a cell.")] = 0.0,
     runs: Annotated[Path, typer.Option(metavar="DIR", help="Where runs' folders lie.")] = Path("runs"),
+    allow_code: Annotated[bool, typer.Option("--allow-code", help="Run the code that the file names as a target.")] = False,
     status: Annotated[bool, typer.Option("--status", help="How it stands; nothing is run.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="sweep.json, alone, on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress; print nothing but the sweep's folder.")] = False,
@@ -40,6 +41,7 @@ def sweep_command(
     Exit codes: 0 all done, 1 some cell failed, 2 bad usage, 130 interrupted.
     """
     from crossattack.sweep import command
+    from crossattack.sweep.work import EXPERIMENT, WITH_CODE
 
     if status:
         command.status(config, runs, as_json)
@@ -51,6 +53,8 @@ def sweep_command(
         address=address,
         gpus=gpus,
         runs=runs,
+        allow_code=allow_code,
+        work=WITH_CODE if allow_code else EXPERIMENT,
         quiet=quiet,
         as_json=as_json,
     )
