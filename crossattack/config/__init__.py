@@ -172,6 +172,12 @@ class RunConfig(_Table):
         """The same, once it is known that an attack can be run on the target; `ConfigError` says why not."""
         if reason := getattr(self.target.plugin, "unfit", None):
             raise ConfigError(f"{reason}")
+        return self.fit_to_load()
+
+    def fit_to_load(self) -> "RunConfig":
+        """The same, once it is known that nothing is missing to make the target of; `ConfigError` says what."""
+        if reason := getattr(self.target.plugin, "lacks", None):
+            raise ConfigError(f"{reason}")
         return self
 
     def with_leave(self) -> "RunConfig":

@@ -127,6 +127,18 @@ def kept(
     return path, manifest
 
 
+def once_trained(name: str, **settings: Any) -> bool:
+    """Whether the cache has a target of this recipe with these settings, whatever it learned from."""
+    for file in cache_folder("targets").glob(f"{name}-*.json"):
+        try:
+            recipe = json.loads(file.read_text(encoding="utf-8"))["recipe"]
+            if all(recipe[key] == value for key, value in settings.items()):
+                return True
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return False
+
+
 def _made_of(name: str, recipe: Any, version: int, train: Pairs) -> Facts:
     """What tells a target from all others."""
     return {"name": name, "version": version, "recipe": _told(recipe), "data": digest(train)} | _start(recipe)
