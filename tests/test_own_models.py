@@ -81,6 +81,15 @@ class TestEveryModelThatIsBrought:
         alone = torch.cat([target.encode_images(image[None]) for image in images])
         assert torch.allclose(target.encode_images(images), alone, atol=1e-5)
 
+    def test_answers_repeat_and_texts_do_not_depend_on_their_neighbours(self, name: str, tmp_path: Path) -> None:
+        """In evaluation mode nothing is drawn: the model of `embedding` has dropout."""
+        target, (pairs, _) = loaded(models(tmp_path)[name]), scenes()
+        images = pairs.images[:5].float() / 255
+        assert torch.equal(target.encode_images(images), target.encode_images(images))
+        if getattr(target, "reads_texts", True):
+            alone = torch.cat([target.encode_texts([text]) for text in pairs.texts[:5]])
+            assert torch.allclose(target.encode_texts(pairs.texts[:5]), alone, atol=1e-5)
+
     def test_its_settings_can_be_written_and_read_again(self, name: str, tmp_path: Path) -> None:
         config = config_of({**SMALL, "target": models(tmp_path)[name], "attack": "pgd", "oracle": features(name)})
         written = config.resolved()

@@ -23,7 +23,7 @@ from torch.nn.functional import normalize
 from crossattack.cache import cache_folder, locked, whole_file
 from crossattack.datasets import Pairs
 from crossattack.datasets._store import digest
-from crossattack.errors import TrainingFailed
+from crossattack.errors import TargetError, TrainingFailed
 from crossattack.targets import Similarity
 from surrogates.clip import ClipNetwork
 from surrogates.course import Course
@@ -84,7 +84,7 @@ def trained(
 ) -> NetworkTarget:
     """The target of this recipe and these pairs: from the cache, or made by `fit(course=...)` and then cached. See `kept`."""
     path, manifest = kept(name, recipe, version, train, written(fit, to_bytes))
-    return NetworkTarget(from_file(path).to(device), manifest["sha256"][:16], manifest, similarity)
+    return NetworkTarget(opened(from_file, path).to(device), manifest["sha256"][:16], manifest, similarity)
 
 
 def written(fit: Callable[..., tuple[Network, Facts]], as_bytes: Callable[[Network], bytes]) -> Callable[[Course], tuple[bytes, Facts]]:
@@ -95,6 +95,14 @@ def written(fit: Callable[..., tuple[Network, Facts]], as_bytes: Callable[[Netwo
         return as_bytes(network), facts
 
     return made
+
+
+def opened(from_file: Callable[[Path], Network], path: Path) -> Network:
+    """The network of a file that matches its manifest; `TargetError` where it is none all the same. Nothing in it is ever run."""
+    try:
+        return from_file(path)
+    except ValueError as error:
+        raise TargetError(f"{error}; delete it, and it is trained again.") from error
 
 
 def kept(

@@ -13,7 +13,7 @@ from crossattack.datasets import Pairs
 from crossattack.errors import UsageError
 from crossattack.progress import Progress
 from crossattack.targets._fitting import Batch, Bits, Epochs, Lesson, Material, Positive, Share, Weight, fitted, with_texts
-from crossattack.targets._trained import NetworkTarget, Precision, kept, once_trained, written
+from crossattack.targets._trained import NetworkTarget, Precision, kept, once_trained, opened, written
 from surrogates._hub import refusal
 from surrogates.clip import ClipNetwork, clip_network, from_file, to_bytes
 from surrogates.course import Course
@@ -65,7 +65,7 @@ class Dchmt:
         pairs = with_texts("dchmt", train)
         fit = written(partial(self.fit, pairs, device=device, progress=progress), to_bytes)
         path, manifest = kept("dchmt", self, VERSION, train, fit)
-        return NetworkTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
+        return NetworkTarget(opened(from_file, path).to(device), manifest["sha256"][:16], manifest)
 
     def fit(self, pairs: Pairs, *, device: str, progress: Progress, course: Course | None = None) -> tuple[ClipNetwork, dict[str, Any]]:
         """Train on nine tenths of the pairs, choosing the epoch on the last tenth (other concepts)."""

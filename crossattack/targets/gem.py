@@ -17,7 +17,7 @@ from crossattack.errors import UsageError
 from crossattack.metrics.features import average_precision, places_of
 from crossattack.progress import Progress
 from crossattack.streams import Streams
-from crossattack.targets._trained import Precision, kept, validation_slice, written
+from crossattack.targets._trained import Precision, kept, opened, validation_slice, written
 from surrogates.course import Course
 from surrogates.features import FeatureNetwork, from_file, to_bytes
 from surrogates.texts import Texts
@@ -93,7 +93,7 @@ class Gem:
         """The target that learned from these pictures; trained on first use."""
         fit = written(partial(self.fit, train, device=device, progress=progress), to_bytes)
         path, manifest = kept("gem", self, VERSION, train, fit)
-        return FeatureTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
+        return FeatureTarget(opened(from_file, path).to(device), manifest["sha256"][:16], manifest)
 
     def fit(
         self, pictures: Pairs, *, device: str, progress: Progress, course: Course | None = None
