@@ -45,8 +45,8 @@ class Watched:
 
 def watched_training(progress: Progress, folder: Path, target: Any) -> Progress:
     """The progress to train surrogates under. What the target's manifest says of its own training is kept at once."""
-    told = getattr(target, "facts", {}).get("curve")
-    if told:
+    facts = getattr(target, "facts", None)
+    if told := facts.get("curve") if isinstance(facts, Mapping) else None:  # a model that somebody brings may mean anything by the word
         keep(folder, "target", [{_called(name): value for name, value in epoch.items()} for epoch in told])
     return Watched(progress, folder)
 

@@ -1,10 +1,14 @@
 """The experiments of the papers: each file of configs/papers is a run that would start, and says what the paper says."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
+from field_files import layout_b, wikipedia, world
+from tiny_clip import tiny_clip
 
+from crossattack.cli import main
 from crossattack.config import RunConfig, load_config
 from crossattack.errors import ConfigError
 
@@ -79,3 +83,27 @@ def test_without_the_weights_a_line_says_so_before_anything_is_read(name: str, m
     with pytest.raises(ConfigError, match=r"^target\.weights: .* wanted, .*; put (it|one) there, .*to start from scratch\.$") as refused:
         load_config(PAPERS / f"targets/{name}.yaml")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("file", OF_TARGETS, ids=[file.stem for file in OF_TARGETS])
+def test_its_command_gives_figures_on_a_made_up_copy_of_the_data_set(
+    file: Path, tmp_path: Path, empty_cache: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With small networks for one epoch: the figures mean nothing, the way to them is the whole one."""
+    root, name, articles = tmp_path / "root", file.stem, file.stem == "acmr"
+    root.mkdir()
+    (wikipedia if articles else layout_b)(root, world(120))
+    settings = {"data.pixels": 32, "data.attacker": 0, "data.held_back": 0, "target.epochs": 1, "target.batch": 16}
+    settings |= {} if articles else {"data.query": 20}
+    settings |= {"data.train": 60} if name in ("dcmh", "dadh", "dchmt") else {}
+    small = {"target.image_tower": "convnet", "target.weights": "none"}
+    settings |= {"target.clip": tiny_clip(tmp_path / "clip")} if name == "dchmt" else small
+    settings |= {"target.hidden": [16]} if name in ("dadh", "ucch") else {}
+    settings |= {"target.teacher": "convnet"} if name == "djsrh" else {}
+    command = ["targets", "eval", name, "--root", str(root), "--config", str(file), "--json"]
+    assert main([*command, *(part for key, value in settings.items() for part in ("--set", f"{key}={value}"))]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told["database"] == (110 if articles else 100)
+    assert {found["queries"] for found in told["directions"].values()} == {10 if articles else 20}
+    assert all(0 < found["map"] < 1 for found in told["directions"].values())
