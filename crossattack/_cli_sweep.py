@@ -2,7 +2,7 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -41,11 +41,12 @@ def sweep_command(
     Exit codes: 0 all done, 1 some cell failed, 2 bad usage, 130 interrupted.
     """
     from crossattack.sweep import command
-    from crossattack.sweep.work import EXPERIMENT, WITH_CODE
+    from crossattack.sweep.work import WITH_CODE
 
     if status:
         command.status(config, runs, as_json)
         return
+    code: dict[str, Any] = {"allow_code": True, "work": WITH_CODE} if allow_code else {}
     wish = command.Wish(
         path=config,
         engine=engine.value,
@@ -53,10 +54,9 @@ def sweep_command(
         address=address,
         gpus=gpus,
         runs=runs,
-        allow_code=allow_code,
-        work=WITH_CODE if allow_code else EXPERIMENT,
         quiet=quiet,
         as_json=as_json,
+        **code,
     )
     if not command.sweep(wish):
         raise typer.Exit(1)

@@ -6,7 +6,7 @@ from typing import Any
 
 WIDTH, HEIGHT = 640, 180
 LEFT, TOP, RIGHT, BOTTOM = 56, 12, 24, 40  # margins
-WHAT = {"loss": "loss", "validation": "mAP on what was put aside"}
+WHAT = {"loss": "Loss", "validation": "mAP on what was put aside"}
 MOST_MARKS = 30  # epochs that have a mark each
 
 
