@@ -2,7 +2,7 @@
 
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,6 +21,7 @@ def sweep_command(
     address: Annotated[str | None, typer.Option(metavar="ADDR", help="The Ray cluster to join; `auto` for this machine's.")] = None,
     gpus: Annotated[float, typer.Option(metavar="SHARE", min=0.0, help="Of a GPU, what Ray sets aside for a cell.")] = 0.0,
     runs: Annotated[Path, typer.Option(metavar="DIR", help="Where runs' folders lie.")] = Path("runs"),
+    allow_code: Annotated[bool, typer.Option("--allow-code", help="Run the code that the file names as a target.")] = False,
     status: Annotated[bool, typer.Option("--status", help="How it stands; nothing is run.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="sweep.json, alone, on stdout.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress; print nothing but the sweep's folder.")] = False,
@@ -40,10 +41,12 @@ def sweep_command(
     Exit codes: 0 all done, 1 some cell failed, 2 bad usage, 130 interrupted.
     """
     from crossattack.sweep import command
+    from crossattack.sweep.work import WITH_CODE
 
     if status:
         command.status(config, runs, as_json)
         return
+    code: dict[str, Any] = {"allow_code": True, "work": WITH_CODE} if allow_code else {}
     wish = command.Wish(
         path=config,
         engine=engine.value,
@@ -53,6 +56,7 @@ def sweep_command(
         runs=runs,
         quiet=quiet,
         as_json=as_json,
+        **code,
     )
     if not command.sweep(wish):
         raise typer.Exit(1)

@@ -139,7 +139,7 @@ def _loaded(
         "device": device,
         "target.allow_code": Leave() if allow_code else None,
     }
-    config = load_config(path, overrides or [], flags)
+    config = load_config(path, overrides or [], flags).fit_to_load()
     if getattr(config.target.plugin, "remote", False):
         raise UsageError(f"a target in this process wanted, {config.target.name} got, a service; `crossattack run` asks it.")
     from surrogates.ranks import rank

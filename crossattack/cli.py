@@ -197,10 +197,12 @@ def list_command(
       crossattack list attacks
       crossattack list surrogates
     """
-    from crossattack.report.catalogue import catalogue
+    from crossattack.report.catalogue import MORE, catalogue
 
     for name, summary in catalogue(kind):
         print(f"{name:<20} {summary}")
+    if kind in MORE:
+        print(MORE[kind])
 
 
 @app.command("replay")

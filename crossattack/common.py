@@ -27,18 +27,18 @@ class Common:
     folder: Path | None = None
 
     @contextmanager
-    def made_once(self, path: Path, *of: object) -> Iterator[None]:
-        """Within it the caller makes `path` unless it is there; it is there where another run made it `of` the same."""
-        if self.folder is None or path.exists():
+    def made_once(self, paths: Sequence[Path], *of: object) -> Iterator[None]:
+        """Within it the caller makes these files unless the first is there; they are there where another run made them `of` the same."""
+        if self.folder is None or paths[0].exists():
             yield
             return
-        elder = self.folder / f"{path.stem}-{digest_of(*of)}{path.suffix}"
-        with locked(elder):
-            if elder.exists():
-                _copy(elder, path)
+        room = self.folder / f"{paths[0].stem}-{digest_of(*of)}"
+        elders = [room / path.name for path in paths]
+        with locked(elders[0]):
+            if elders[0].exists():
+                _copy(elders, paths)
             yield
-            if path.exists():
-                _copy(path, elder)
+            _copy(paths, elders)
 
     def workplace(self, name: str, own: Path, *of: object) -> Path:
         """The folder for the checkpoints of what is made `of` that: the common one, or the run's own."""
@@ -74,7 +74,9 @@ def _add(found: Any, value: object) -> None:
     found.update(b"|")
 
 
-def _copy(made: Path, path: Path) -> None:
-    if not (path.exists() and path.read_bytes() == made.read_bytes()):
-        with whole_file(path) as file:
-            shutil.copyfile(made, file)
+def _copy(made: Sequence[Path], wanted: Sequence[Path]) -> None:
+    """Those that are there and differ; the first one last, as it says that the others are there."""
+    for source, path in reversed(list(zip(made, wanted, strict=True))):
+        if source.exists() and not (path.exists() and path.read_bytes() == source.read_bytes()):
+            with whole_file(path) as file:
+                shutil.copyfile(source, file)

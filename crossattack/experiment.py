@@ -25,6 +25,7 @@ from crossattack.results import Clock, assemble
 from crossattack.sentences import texts_apart
 from crossattack.streams import Streams
 from crossattack.targets import reads_texts
+from crossattack.trainings import watched_training
 from crossattack.trials import try_out
 
 
@@ -54,7 +55,7 @@ def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTH
             tuple(own.texts),
             streams,
             device,
-            progress,
+            watched_training(progress, folder, target),
             folder,
             len(query),
             wanted,

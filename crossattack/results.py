@@ -33,6 +33,7 @@ from crossattack.metrics.texts import of_bags, of_texts
 from crossattack.perturbing import Condition
 from crossattack.service import facts
 from crossattack.streams import Streams
+from crossattack.trainings import trainings
 from crossattack.trials import tried
 from surrogates.texts import Bags, Texts
 from surrogates.towers import own_weights
@@ -89,6 +90,8 @@ def figures(evidence: Evidence) -> dict[str, Any]:
     }
     if evidence.trials is not None:
         results["trials"] = tried(evidence.trials, evidence.rankings)
+    if told := trainings(evidence.ledger.path.parent):  # a model that somebody brings, asked without a surrogate, has none
+        results["training"] = told
     results["checks"] = [asdict(check) for check in run_checks(results, evidence.groups, split)]
     return results
 

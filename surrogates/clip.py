@@ -9,6 +9,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn, tanh
 
 from surrogates._files import as_bytes, read_back
+from surrogates._hub import reachable, refusal
 from surrogates.texts import Bags, Embedded, Texts
 
 MEAN, DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of the pictures that CLIP learned from
@@ -92,13 +93,16 @@ def hash_head(features: int, bits: int, norm: nn.Module) -> nn.Module:
 
 def clip_network(source: str, bits: int, length: int) -> ClipNetwork:
     """A fresh head on the CLIP of a folder, or of that name on the hub. OSError or ValueError where there is none."""
+    if reason := refusal(source, "clip"):
+        raise ValueError(reason)
     from transformers import AutoTokenizer, CLIPModel
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        whole, tokens = CLIPModel.from_pretrained(source), AutoTokenizer.from_pretrained(source).backend_tokenizer.to_str()
+        here: dict[str, Any] = {"local_files_only": Path(source).is_dir() or not reachable()}
+        whole, tokens = CLIPModel.from_pretrained(source, **here), AutoTokenizer.from_pretrained(source, **here).backend_tokenizer.to_str()
     finally:
         if shown:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]

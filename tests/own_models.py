@@ -27,6 +27,10 @@ def codes_of_texts(texts: list[Any]) -> Any:
     return torch.tensor([[1 if (sum(map(ord, word)) >> bit) & 1 else -1 for bit in range(BITS)] for word in words]).numpy()
 
 
+def vectors_of_texts(texts: list[Any]) -> Tensor:
+    return torch.from_numpy(codes_of_texts(texts)).float() / 3
+
+
 def relaxed_pictures(images: Tensor) -> Tensor:
     return ((images - 0.5).flatten(1) @ directions(0)).tanh()
 

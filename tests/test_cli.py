@@ -20,7 +20,7 @@ from crossattack.cli import main
 from crossattack.config import RunConfig
 from crossattack.errors import BudgetRefused
 from crossattack.progress import Progress
-from crossattack.report.catalogue import FOLDERS
+from crossattack.report.catalogue import FOLDERS, MORE
 
 USUAL = "dcmh-aach-pictograms-32bits-seed0"
 SMALL = [
@@ -225,6 +225,7 @@ def test_what_there_is_to_choose_is_listed(capfd: pytest.CaptureFixture[str]) ->
         assert main(["list", kind]) == 0
         lines = capfd.readouterr().out.splitlines()
         assert any(line.startswith(f"{name} ") for line in lines)
+        assert kind not in MORE or lines.pop() == MORE[kind]
         assert all(re.fullmatch(r"\w+ +[A-Z0-9].{18,}[.:]", line) for line in lines), "a name, and a sentence from its docstring"
     assert main(["list", "attakcs"]) == 2
     assert "did you mean 'attacks'?" in capfd.readouterr().err

@@ -1,15 +1,23 @@
 """CLIP's towers under hash heads: parity with transformers, ties without a third value, and what is no CLIP."""
 
+import shutil
+import socket
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from tiny_clip import SIDE, WIDTH, tiny_clip
+from worlds import scenes
 
+from crossattack.cli import main
 from crossattack.codes import harden
 from crossattack.errors import UsageError
+from crossattack.progress import Silent
 from crossattack.targets.dchmt import Dchmt
+from surrogates import _hub
 from surrogates.clip import ClipNetwork, clip_network, from_file, to_bytes
 from surrogates.texts import Bags
 
@@ -96,13 +104,71 @@ def test_a_file_gives_the_same_network_without_the_folder(network: ClipNetwork, 
         from_file(path)
 
 
-@pytest.mark.parametrize("kind", ["nowhere", "empty", "other"])
-def test_what_is_no_clip_is_refused_in_one_line_with_a_way_out(kind: str, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.mkdir()
+@pytest.fixture
+def no_hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A hub whose name nobody resolves in time; how often it was asked for."""
+    asked: list[str] = []
+
+    def slow(host: str, *rest: Any, **more: Any) -> Any:
+        asked.append(host)
+        time.sleep(20)
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    _hub.reachable.cache_clear()
+    yield asked
+    _hub.reachable.cache_clear()
+
+
+@pytest.mark.parametrize("kind", ["nowhere", "empty", "other", "no weights", "a name"])
+def test_what_is_no_clip_is_refused_in_one_line_with_the_ways_out(kind: str, tmp_path: Path, folder: Path, no_hub: list[str]) -> None:
+    place = tmp_path / "place"
+    if kind != "nowhere":
+        place.mkdir()
     if kind == "other":
-        (other / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(UsageError, match=r"target\.clip: a folder with a CLIP .* wanted") as refused:
-        Dchmt(clip=str(tmp_path / "nothing" if kind == "nowhere" else other)).opened()
+        (place / "config.json").write_text('{"model_type": "bert"}')
+    if kind == "no weights":
+        (place / "config.json").write_text((folder / "config.json").read_text())
+    recipe, began = Dchmt(clip="nobody/clip" if kind == "a name" else str(place)), time.monotonic()
+    with pytest.raises(UsageError, match=r"^target\.clip: a folder with a CLIP .* wanted, ") as refused:
+        recipe.opened()
+    assert time.monotonic() - began < 10, "most of which is transformers' import"
     assert "\n" not in str(refused.value)
     assert "--set target.clip=DIR" in str(refused.value)
+    assert "go where the hub can be reached, or choose another target" in str(refused.value)
+    assert recipe.lacks == (None if kind == "no weights" else str(refused.value))
+    assert len(no_hub) == (kind == "a name"), "a folder is no reason to ask a hub, and one that was silent is asked once"
+
+
+def test_commands_refuse_before_data_are_read_and_without_waiting_for_a_hub(
+    no_hub: list[str], empty_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for command in (["run", "--target", "dchmt", "--data", "scenes"], ["targets", "train", "dchmt", "--data", "scenes"]):
+        _hub.reachable.cache_clear()
+        began = time.monotonic()
+        assert main(command) == 2
+        assert time.monotonic() - began < _hub.PATIENCE + 3
+        (line,) = capfd.readouterr().err.splitlines()
+        assert line.startswith("error: target.clip: a folder with a CLIP of transformers, or the name of one, wanted, 'openai/clip-vit")
+        assert "which is no folder and not in the hub's cache, and no hub answered" in line
+    assert not list(tmp_path.glob("runs/*"))
+
+
+def test_a_target_that_was_trained_here_needs_its_clip_no_more(folder: Path, empty_cache: Path, tmp_path: Path) -> None:
+    gone = tmp_path / "clip"
+    shutil.copytree(folder, gone)
+    recipe = Dchmt(clip=str(gone), bits=BITS, epochs=1, batch=16)
+    pairs, split = scenes()
+    digest = recipe.load(pairs.take(split.train), device="cpu", progress=Silent()).digest
+    shutil.rmtree(gone)
+    assert recipe.lacks is None
+    assert recipe.load(pairs.take(split.train), device="cpu", progress=Silent()).digest == digest
+    assert Dchmt(clip=str(tmp_path / "another")).lacks is not None
+
+
+def test_a_hub_that_is_switched_off_is_not_asked(no_hub: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert not _hub.reachable()
+    assert no_hub == []

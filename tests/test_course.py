@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -13,15 +14,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from test_targets import TRAINED, loaded
 from test_training import learned, toy
 from training_processes import RECIPE, together
 from worlds import scenes
 
 from crossattack.errors import TrainingFailed
-from crossattack.progress import Silent
-from crossattack.targets import _trained
-from crossattack.targets._trained import COURSE, course_of
-from crossattack.targets.dcmh import VERSION, Dcmh
+from crossattack.progress import Event, Listener, Silent, Told
+from crossattack.registry import TARGETS
+from crossattack.targets import _fitting, _trained, gem
+from crossattack.targets._trained import COURSE
 from surrogates import training
 from surrogates.course import Course
 from surrogates.losses import pairwise_likelihood
@@ -144,15 +146,69 @@ def test_a_killed_target_is_trained_on_and_ends_with_equal_weights(
     assert len(whole.facts["curve"]) == RECIPE.epochs
 
 
-def test_settings_that_came_later_leave_older_targets_where_they_are(empty_cache: Path) -> None:
-    """The key of what was trained before there was patience is the same; with it, it is another target."""
+@pytest.mark.parametrize("name", TRAINED)
+def test_settings_that_came_later_leave_older_targets_where_they_are(name: str, empty_cache: Path) -> None:
+    """The key of what was trained before there were patience and precision is the same; with them, it is another target."""
     pairs, split = scenes()
-    train_pairs, recipe = pairs.take(split.train), Dcmh()
+    plugin, version = TARGETS.load(name), sys.modules[TARGETS.load(name).__module__].VERSION
+    recipe, few = plugin(), pairs.take(split.train)
     older = {key: value for key, value in asdict(recipe).items() if key not in ("patience", "precision")}
-    made_of = {"name": "dcmh", "version": VERSION, "recipe": older, "data": _trained.digest(train_pairs)}
-    assert course_of("dcmh", recipe, VERSION, train_pairs).path == _trained._path(made_of).with_suffix(COURSE)
-    paths = {course_of("dcmh", other, VERSION, train_pairs).path for other in (recipe, replace(recipe, patience=2))}
-    assert len(paths) == 2
+    made_of = {"name": name, "version": version, "recipe": older, "data": _trained.digest(few)}
+    assert _trained._made_of(name, recipe, version, few) == made_of
+    changed = [replace(recipe, precision="auto")] + ([replace(recipe, patience=2)] if hasattr(recipe, "patience") else [])
+    assert all(_trained._made_of(name, other, version, few) != made_of for other in changed)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_target_that_was_killed_after_an_epoch_ends_with_equal_weights(name: str, empty_cache: Path, tmp_path: Path) -> None:
+    """In this process, by an exception out of the progress: memories, adversaries and draws of the recipe come back too."""
+    killed = Told(stop_after(2))
+    with pytest.raises(Killed):
+        loaded(name, killed, epochs=4)
+    (kept,) = empty_cache.glob(f"targets/{name}*{COURSE}")
+    told: list[Event] = []
+    again = loaded(name, Told(told.append), epochs=4)
+    assert [event.note for event in told if event.note] == ["as it was", "as it was", "epoch 3", "epoch 4"]
+    assert not kept.exists()
+    with pytest.MonkeyPatch.context() as patch:
+        (tmp_path / "other").mkdir()
+        (empty_cache / "clip").exists() and shutil.copytree(empty_cache / "clip", tmp_path / "other/clip")
+        patch.setenv("CROSSATTACK_CACHE", str(tmp_path / "other"))
+        whole = loaded(name, Silent(), epochs=4)
+    assert (whole.digest, whole.facts["curve"]) == (again.digest, again.facts["curve"])
+
+
+def stop_after(epochs: int) -> Listener:
+    """A listener that ends the process's work when it is told of so many epochs."""
+
+    def listen(event: Event) -> None:
+        if event.done == epochs and event.note == f"epoch {epochs}":
+            raise Killed
+
+    return listen
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINED if hasattr(TARGETS.load(name)(), "patience")])
+def test_every_target_with_patience_gives_up_when_it_gets_no_better(name: str, empty_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([0.5, 0.4, 0.3, 0.2, 0.1])
+    monkeypatch.setattr(_fitting, "both_ways", lambda *_: dict.fromkeys(("image_to_text", "text_to_image"), next(scores)))
+    monkeypatch.setattr(gem, "validate", lambda *_: next(scores))
+    curve = loaded(name, Silent(), epochs=5, patience=2).facts["curve"]
+    assert [epoch["score"] for epoch in curve] == [0.5, 0.4, 0.3]
+
+
+@pytest.mark.parametrize("name", [name for name in TRAINED if getattr(TARGETS.load(name), "supervised", True) is False])
+def test_those_without_patience_are_unsupervised_and_say_why(name: str) -> None:
+    assert not hasattr(TARGETS.load(name)(), "patience")
+    assert "`patience`" in (TARGETS.load(name).__doc__ or "")
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_target_can_be_trained_in_less_precision(name: str, empty_cache: Path) -> None:
+    """16 pixels leave maps of one place, for which some machines have no bfloat16: these are larger."""
+    target = loaded(name, Silent(), pixels=64, precision="bfloat16")
+    assert target.facts["precision"] == "bfloat16"
+    assert all(tensor.isfinite().all() and tensor.dtype != torch.bfloat16 for tensor in target.network.state_dict().values())
 
 
 def test_auto_takes_the_precision_that_is_measured_to_be_faster(monkeypatch: pytest.MonkeyPatch) -> None:

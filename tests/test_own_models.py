@@ -12,7 +12,7 @@ import numpy as np
 import own_models
 import pytest
 import torch
-from own_models import BITS, SIDE, Vectors, codes_of_pictures, codes_of_texts, relaxed_pictures
+from own_models import BITS, SIDE, Vectors, codes_of_pictures, codes_of_texts, relaxed_pictures, vectors_of_texts
 from worlds import scenes
 
 from crossattack import experiment
@@ -80,6 +80,15 @@ class TestEveryModelThatIsBrought:
         images = pairs.images[:5].float() / 255
         alone = torch.cat([target.encode_images(image[None]) for image in images])
         assert torch.allclose(target.encode_images(images), alone, atol=1e-5)
+
+    def test_answers_repeat_and_texts_do_not_depend_on_their_neighbours(self, name: str, tmp_path: Path) -> None:
+        """In evaluation mode nothing is drawn: the model of `embedding` has dropout."""
+        target, (pairs, _) = loaded(models(tmp_path)[name]), scenes()
+        images = pairs.images[:5].float() / 255
+        assert torch.equal(target.encode_images(images), target.encode_images(images))
+        if getattr(target, "reads_texts", True):
+            alone = torch.cat([target.encode_texts([text]) for text in pairs.texts[:5]])
+            assert torch.allclose(target.encode_texts(pairs.texts[:5]), alone, atol=1e-5)
 
     def test_its_settings_can_be_written_and_read_again(self, name: str, tmp_path: Path) -> None:
         config = config_of({**SMALL, "target": models(tmp_path)[name], "attack": "pgd", "oracle": features(name)})
@@ -160,6 +169,21 @@ class TestRuns:
         assert None not in [results["directions"]["image_to_image"]["map"][name] for name in ("clean", "noise", "attacked", "ceiling")]
         assert replay(tmp_path / "run")[0] == []
 
+    @pytest.mark.parametrize("similarity", ["cosine", "euclidean"])
+    def test_a_network_of_vectors_that_reads_texts_is_attacked_in_both_directions(
+        self, similarity: str, tmp_path: Path, empty_cache: Path
+    ) -> None:
+        target = Embedding(images=Vectors(), texts=vectors_of_texts, similarity=similarity)
+        results = run(tmp_path / "run", target, attack={"name": "joint", "eps": 16 / 255})
+        assert list(results["directions"]) == ["image_to_text", "text_to_image"]
+        assert results["threat_model"]["reveals"] == "features"
+        assert results["budget"]["images"] > 0
+        assert results["budget"]["texts"] > 0
+        for found in results["directions"].values():
+            assert None not in [found["map"][name] for name in ("clean", "attacked", "ceiling")]
+            assert found["map"]["ceiling"] < found["map"]["clean"]
+        assert replay(tmp_path / "run")[0] == []
+
     def test_a_table_is_refused_before_anything_is_written(self, tmp_path: Path) -> None:
         config = config_of({**SMALL, "target": models(tmp_path)["codes"]})
         with pytest.raises(ConfigError, match=r"^target: one that answers new items wanted for an attack, codes got, a table"):
@@ -191,11 +215,12 @@ class TestEmbeddings:
         assert loaded(Embedding(images=Vectors(0))).digest == loaded(Embedding(images=Vectors(0))).digest
         assert loaded(Embedding(images=Vectors(0))).digest != loaded(Embedding(images=Vectors(1))).digest
 
-    def test_texts_are_read_where_they_are_given_and_no_attack_is_run_on_them(self) -> None:
-        both = Embedding(images=Vectors(), texts=lambda texts: codes_of_texts(texts).astype(np.float32))
-        assert loaded(both).encode_texts(["a red square"]).shape == (1, BITS)
-        with pytest.raises(ConfigError, match="`texts` of embedding: none wanted for an attack, which is on pictures, some got"):
-            config_of({**SMALL, "target": both, "attack": "pgd"}).fit_to_run()
+    def test_it_shows_features_and_refuses_to_show_codes(self) -> None:
+        assert config_of({**SMALL, "target": Embedding(images=Vectors())}).oracle.reveals == "features"
+        with pytest.raises(
+            ConfigError, match=r"oracle\.reveals: features wanted with embedding, which has nothing else to show, codes got"
+        ):
+            config_of({**SMALL, "target": Embedding(images=Vectors()), "oracle": {"reveals": "codes"}})
 
 
 class TestTables:

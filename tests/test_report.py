@@ -27,6 +27,7 @@ from crossattack.report.figure import write_figures
 from crossattack.report.page import page, write_page
 from crossattack.report.table import print_table
 from crossattack.report.tables import as_csv, as_latex, tables
+from surrogates.towers._torchvision import USUAL
 
 CURVED = results()
 CURVED["directions"]["image_to_text"]["metrics"] = {"pr_curve": {"clean": [0.75, 0.5], "attacked": [0.5, 0.25], "noise": None}}
@@ -246,7 +247,7 @@ def test_the_catalogue_agrees_with_the_registry(kind: str, registries: list[obje
 
 
 def test_the_catalogue_lists_towers_and_metrics() -> None:
-    assert [name for name, _ in catalogue("surrogates")] == [*IMAGE_TOWERS.names(), *TEXT_TOWERS.names()]
+    assert [name for name, _ in catalogue("surrogates")] == [*IMAGE_TOWERS.names(), *TEXT_TOWERS.names(), *USUAL]
     assert all(summary for _, summary in catalogue("metrics"))
     with pytest.raises(UnknownName, match="did you mean 'attacks'"):
         catalogue("attack")

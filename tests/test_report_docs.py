@@ -32,6 +32,7 @@ def test_commands_in_the_docs_and_the_help_are_understood() -> None:
 def test_parts_of_the_page_are_those_of_the_docs() -> None:
     curved = results()
     curved["directions"]["image_to_text"]["metrics"] = {"pr_curve": {"clean": [0.5] * 10}}
+    curved["training"] = {"surrogate": [{"loss": 1.0}]}
     of_a_run, of_a_sweep = TEXT.split("## Of a sweep")
     assert re.findall(PART, of_a_run, re.M) == re.findall(r"<h2[^>]*>(.*?)</h2>", page(curved))
     made = (budget(), transfer(), set_back(attacks(), "failed", 0, reason="no luck"))

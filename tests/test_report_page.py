@@ -108,13 +108,14 @@ def test_everything_is_there_in_landmarks_and_under_headings(report: Page, run: 
     assert report.locator("#again dd").all_inner_texts()[-1] == results["budget"]["ledger_digest"]
 
 
-def test_pictures_are_drawn_and_have_words_beside_them(report: Page) -> None:
+def test_pictures_are_drawn_and_have_words_beside_them(report: Page, run: Path) -> None:
     pictures = report.locator("img")
     assert pictures.count() == 6 * 3 + 6 * 2 * 8
     sizes = report.evaluate("Promise.all([...document.images].map(one => one.decode().then(() => [one.naturalWidth, one.alt.length])))")
     assert {width for width, _ in sizes} == {16}
     assert min(letters for _, letters in sizes) > 10
-    assert report.locator("svg[role=img][aria-label]").count() == report.locator("svg").count() == 4
+    trained = sum(len(curve[0]) for curve in results_of(run)["training"].values())  # a picture for loss, one for mAP
+    assert report.locator("svg[role=img][aria-label]").count() == report.locator("svg").count() == 4 + trained
     factor = re.match(r"change × (\d+)", report.locator("article figcaption").nth(2).inner_text())
     assert factor
     assert f"{factor[1]} times as strong" in str(report.locator("article img").nth(2).get_attribute("alt"))

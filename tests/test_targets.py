@@ -4,6 +4,7 @@ Remote ones have nothing to train and no gradients; what they promise stands in 
 people bring themselves: `test_own_models.py`.
 """
 
+import hashlib
 import json
 import os
 import subprocess
@@ -21,14 +22,14 @@ from worlds import scenes
 from crossattack.datasets import Pairs
 from crossattack.encoding import encode
 from crossattack.endpoint import Similarity
-from crossattack.errors import UsageError
+from crossattack.errors import TargetError, UsageError
 from crossattack.index import compared, sides
-from crossattack.progress import Silent
+from crossattack.progress import Progress, Silent
 from crossattack.registry import TARGETS
 from crossattack.targets import reads_texts
 from surrogates.texts import Bags
 
-BITS = 12
+BITS, SILENT = 12, Silent()
 TRAINED = [name for name in TARGETS.names() if not {"remote", "brought"} & set(vars(TARGETS.load(name)))]
 SMALL = {"bits": BITS, "dim": BITS, "image_tower": "convnet", "teacher": "convnet", "hidden": (16,), "epochs": 1, "batch": 16}
 SCRIPT = """
@@ -41,14 +42,14 @@ print(json.dumps({name: [loaded(name).digest, all_codes(loaded(name), few)] for 
 """
 
 
-def loaded(name: str) -> Any:
+def loaded(name: str, progress: Progress = SILENT, *, pixels: int = 16, **more: Any) -> Any:
     """The target, trained on a few scenes or read from the cache."""
-    pairs, split = scenes()
+    pairs, split = scenes(pixels=pixels)
     plugin = TARGETS.load(name)
-    small = {**SMALL, "clip": lambda: str(tiny_clip(Path(os.environ["CROSSATTACK_CACHE"]) / "clip"))}  # each takes what it knows
+    small = {**SMALL, **more, "clip": lambda: str(tiny_clip(Path(os.environ["CROSSATTACK_CACHE"]) / "clip"))}  # each takes what it knows
     known = {field.name: small[field.name] for field in fields(plugin) if field.name in small}
     settings = {name: value() if callable(value) else value for name, value in known.items()}
-    return plugin(**settings).load(pairs.take(split.train), device="cpu", progress=Silent())
+    return plugin(**settings).load(pairs.take(split.train), device="cpu", progress=progress)
 
 
 def slopes_at_words(target: Any) -> torch.Tensor:
@@ -132,6 +133,13 @@ class TestEveryTarget:
         assert outputs.isfinite().all()
         assert pictures.grad.isfinite().all()
 
+    def test_pictures_in_0_to_1_are_those_of_files_over_255(self, target: Any) -> None:
+        """What is sent is uint8; what a target is given is in [0, 1], whatever its network wants inside."""
+        pairs, _ = scenes()
+        sent = pairs.images[:5]
+        assert torch.allclose(encode(target, "images", sent), target.encode_images(sent.float() / 255), atol=1e-5)
+        assert not torch.allclose(encode(target, "images", sent), target.encode_images(sent.float()), atol=1e-2)
+
     def test_answering_changes_nothing_in_it(self, target: Any) -> None:
         """No statistics move and nothing is drawn at random: asked again, it says the same."""
         pairs, _ = scenes()
@@ -163,6 +171,29 @@ class TestEveryTarget:
         assert loaded(name).digest == digest
         assert "does not match its manifest" in caplog.text
         assert caplog.text.count("\n") == 1
+
+
+class Touch:
+    """A pickle of it leaves a file behind where it is read."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_file_that_would_run_code_is_refused_even_with_the_right_digest(name: str, empty_cache: Path, tmp_path: Path) -> None:
+    loaded(name)
+    (file,) = (empty_cache / "targets").glob("*.safetensors")
+    torch.save({"weights": Touch(tmp_path / "was-run")}, file)
+    manifest = json.loads(file.with_suffix(".json").read_text())
+    file.with_suffix(".json").write_text(json.dumps(manifest | {"sha256": hashlib.sha256(file.read_bytes()).hexdigest()}))
+    with pytest.raises(TargetError, match=r"holds none: .*; delete it, and it is trained again") as refused:
+        loaded(name)
+    assert "\n" not in str(refused.value)
+    assert not (tmp_path / "was-run").exists()
 
 
 def test_other_weights_in_the_same_file_make_another_target(empty_cache: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from crossattack.registry import IMAGE_TOWERS, TEXT_TOWERS
 from surrogates.network import HashingNetwork, from_file, network_for, to_bytes
 from surrogates.texts import Bags, Embedded
 from surrogates.towers import EmbeddingTower, image_tower, text_tower, text_tower_for
+from surrogates.towers._torchvision import USUAL
 
 NAMES = (*IMAGE_TOWERS.names(), "resnet18", "mobilenet_v2")  # the last two are torchvision's
 WORDS = {"vocabulary": ["circle", "red", "square"], "features": 16}
@@ -245,3 +246,10 @@ class TestATransformer:
         assert network.vocabulary == ()
         assert network.embeddings is network.text_tower
         assert HashingNetwork("convnet", "bag_of_words", 8, text_settings=WORDS).embeddings is None
+
+
+def test_the_torchvision_networks_that_are_listed_are_its_own_with_as_many_features_as_is_said() -> None:
+    for name, summary in USUAL.items():
+        told = int(re.search(r", ([\d,]+) features ", summary)[1].replace(",", ""))  # type: ignore[index]
+        with torch.device("meta"):  # no weights are made
+            assert image_tower(name).features == told, name

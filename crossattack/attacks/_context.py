@@ -22,6 +22,7 @@ from crossattack.mining import ascending
 from crossattack.oracle import Answer, Oracle, Reveals
 from crossattack.progress import Progress
 from crossattack.streams import Streams
+from crossattack.trainings import SUFFIX
 from surrogates.texts import Bags, Text
 
 BATCH = 100  # items a query
@@ -109,7 +110,7 @@ class AttackContext:
         """
         path = self.folder / f"{name}.safetensors"
         answers = self.answers(reserve)
-        with self.common.made_once(path, answers, self.recipe, self.streams, self.device, lesson.__module__, lesson.__qualname__):
+        with self.common.made_once(files_of(path), answers, self.recipe, self.streams, self.device, lesson.__module__, lesson.__qualname__):
             made = fit_surrogate(answers, self.recipe, self.streams, self.device, self.progress, path, lesson)
         self.made[name] = made
         return made
@@ -118,7 +119,7 @@ class AttackContext:
         """The same of a target that makes features of pictures alone."""
         path = self.folder / f"{name}.safetensors"
         answers = self.feature_answers(reserve)
-        with self.common.made_once(path, answers, self.recipe, self.streams, self.device):
+        with self.common.made_once(files_of(path), answers, self.recipe, self.streams, self.device):
             made = fit_features(answers, self.recipe, self.streams, self.device, self.progress, path)
         self.made[name] = made
         return made
@@ -202,6 +203,11 @@ class AttackContext:
             if len(seen) > queries:
                 return pairs
         return len(order)
+
+
+def files_of(path: Path) -> tuple[Path, Path]:
+    """A surrogate's file, and how its training went."""
+    return path, path.with_name(f"{path.stem}{SUFFIX}")
 
 
 def codes_of(answer: Answer) -> Codes:

@@ -25,12 +25,13 @@ from crossattack.config._checks import (
     service_problems,
     tower_problems,
 )
-from crossattack.config._leave import leave
+from crossattack.config._leave import KEY, leave
 from crossattack.config._problems import Problems, explain
 from crossattack.config._section import Section, as_table, checked, chosen
 from crossattack.config._sources import merge, read_override, read_yaml
 from crossattack.config._usual import as_usual
 from crossattack.errors import ConfigError
+from crossattack.leave import Leave
 from crossattack.registry import ATTACKS, DATASETS, TARGETS
 
 PLUGINS = {"data": (DATASETS, "pictograms"), "target": (TARGETS, "dcmh"), "attack": (ATTACKS, "aach"), "ceiling": (ATTACKS, "mi_fgsm")}
@@ -171,7 +172,17 @@ class RunConfig(_Table):
         """The same, once it is known that an attack can be run on the target; `ConfigError` says why not."""
         if reason := getattr(self.target.plugin, "unfit", None):
             raise ConfigError(f"{reason}")
+        return self.fit_to_load()
+
+    def fit_to_load(self) -> "RunConfig":
+        """The same, once it is known that nothing is missing to make the target of; `ConfigError` says what."""
+        if reason := getattr(self.target.plugin, "lacks", None):
+            raise ConfigError(f"{reason}")
         return self
+
+    def with_leave(self) -> "RunConfig":
+        """The same, with leave to run the code that its target names, where it names some."""
+        return config_of(self.resolved(), [(KEY, Leave())]) if getattr(self.target.plugin, "code", ()) else self
 
     def torch_device(self) -> str:
         """The device in torch's words: `auto` settled on this machine."""

@@ -168,5 +168,5 @@ def _refusal(tower: str, weights: str) -> str | None:
     try:
         image_tower(tower, weights)
     except Exception as error:  # whatever a file of weights can raise
-        return f"weights for {tower} wanted, {weights!r} got: {' '.join(str(error).split()):.200}."
+        return f"weights for {tower} wanted, {weights!r} got: {' '.join(str(error).split()):.400}."
     return None

@@ -21,6 +21,7 @@ from crossattack.report import _bars, _curves
 from crossattack.report._headline import headline, sentences
 from crossattack.report._reproduce import command
 from crossattack.report._rows import DIRECTIONS, NONE, conditions, count, directions, number, score_rows, setting_rows
+from crossattack.report._training import courses
 from crossattack.report.tables import bill, checks, distortion
 
 HERE = Path(__file__).parent
@@ -64,6 +65,7 @@ def page(results: Mapping[str, Any], shown: Shown | None = None) -> str:
         bars_size=(_bars.WIDTH, _bars.LEFT, _bars.BAR),
         curves=[drawn for key, title in titles.items() if (drawn := _curves.curves(title, found[key], names))],
         rows=score_rows(results),
+        courses=courses(results),
         distortion=distortion(results),
         checks=checks(results),
         bill=bill(results),

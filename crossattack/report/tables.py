@@ -65,7 +65,7 @@ def words(text: str) -> Cell:
 
 def tables(results: Mapping[str, Any]) -> list[Table]:
     """Those that have rows."""
-    made = (scores(results), curves(results), distortion(results), bill(results), checks(results))
+    made = (scores(results), curves(results), distortion(results), bill(results), training(results), checks(results))
     return [table for table in made if table.rows]
 
 
@@ -127,6 +127,16 @@ def bill(results: Mapping[str, Any]) -> Table:
 def _part(queries: int | None, cap: int | None) -> Cell:
     part = queries / cap if queries is not None and cap else None
     return Cell(part, share(part))
+
+
+def training(results: Mapping[str, Any]) -> Table:
+    """Loss, and mAP on what was put aside, of each epoch of what was trained."""
+    rows = [
+        (words(name), Cell(place, str(place)), *(Cell(epoch.get(key), number(epoch.get(key))) for key in ("loss", "validation")))
+        for name, curve in (results.get("training") or {}).items()
+        for place, epoch in enumerate(curve, 1)
+    ]
+    return Table("training", "How the trainings went", ("of", "epoch", "loss", "mAP put aside"), tuple(rows))
 
 
 def checks(results: Mapping[str, Any]) -> Table:

@@ -39,6 +39,7 @@ class Wish:
     runs: Path = Path("runs")
     quiet: bool = False
     as_json: bool = False
+    allow_code: bool = False
     work: str = EXPERIMENT
 
 
@@ -49,7 +50,7 @@ def sweep(wish: Wish) -> bool:
         raise UsageError(f"{flag}: --engine ray wanted with it, processes got.")
     if wish.engine == "ray" and find_spec("ray") is None:
         raise MissingDependency("ray wanted for --engine ray, not installed; run `pip install 'crossattack[ray]'`.")
-    plan = load_sweep(wish.path)
+    plan = load_sweep(wish.path, allow_code=wish.allow_code)
     folder = wish.runs / plan.name
     hire = _processes if wish.engine == "processes" else _ray
     with _alone(folder), Table.open(folder / "sweep.sqlite") as table:
@@ -63,6 +64,7 @@ def sweep(wish: Wish) -> bool:
             again = f"crossattack sweep {shlex.quote(str(wish.path))}"
             again += f" --engine {wish.engine}" * (wish.engine != "processes")
             again += f" --runs {shlex.quote(str(wish.runs))}" * (wish.runs != Path("runs"))
+            again += " --allow-code" * wish.allow_code
             raise Interrupted(f"interrupted with {done} of {len(plan.cells)} cells done; go on with: {again}") from interrupt
         rows = table.rows()
     _show(plan.name, plan.keys, rows, folder, wish)

@@ -59,8 +59,11 @@ class Sweep:
     attempts: int = 3
 
 
-def load_sweep(path: Path) -> Sweep:
-    """The sweep that a file describes; `ConfigError` has a line for each problem, naming cell and key."""
+def load_sweep(path: Path, *, allow_code: bool = False) -> Sweep:
+    """The sweep that a file describes; `ConfigError` has a line for each problem, naming cell and key.
+
+    allow_code: whether cells may run the code that their settings name as their target.
+    """
     tree = read_yaml(path)
     found = [f"{key}: no such key of a sweep{nearest(key, KEYS)}; known: {', '.join(KEYS)}." for key in tree if key not in KEYS]
     attempts = tree.get("attempts", 3)
@@ -73,7 +76,8 @@ def load_sweep(path: Path) -> Sweep:
         raise ConfigError(f"grid: at most {MOST:,} cells wanted, {count:,} got; make several sweeps of it.")
     every = [{key: value for part in parts for key, value in part.items()} for factors in grids for parts in product(*factors)]
     keys = tuple(dict.fromkeys(key for values in every for key in values))
-    return Sweep(name=name_of(path, tree), keys=keys, cells=_cells(_base(tree.get("base"), path), every), attempts=attempts)
+    cells = _cells(_base(tree.get("base"), path), every, allow_code=allow_code)
+    return Sweep(name=name_of(path, tree), keys=keys, cells=cells, attempts=attempts)
 
 
 def name_of(path: Path, tree: Mapping[str, Any] | None = None) -> str:
@@ -132,13 +136,14 @@ def _factor(key: str, values: object, where: str, found: list[str]) -> list[dict
     return [{str(own): value for own, value in row.items()} for row in rows]
 
 
-def _cells(base: dict[str, Any], every: Sequence[Mapping[str, Any]]) -> tuple[Cell, ...]:
+def _cells(base: dict[str, Any], every: Sequence[Mapping[str, Any]], *, allow_code: bool) -> tuple[Cell, ...]:
     """A cell for each table of values, equal ones once; `ConfigError` names for each problem the first cell that has it."""
     cells, problems = dict[str, Cell](), dict[str, list[str]]()
     for values in every:
         try:
             changes = sorted(values.items(), key=lambda change: change[0].count("."))  # a section before its settings
             config = config_of(deepcopy(base), changes)
+            config = (config.with_leave() if allow_code else config).fit_to_run()
         except ConfigError as error:
             for line in str(error).splitlines():
                 problems.setdefault(line, []).append(told(values))

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from crossattack.config import load_config
+from crossattack.config import RunConfig, load_config
 from crossattack.errors import CrossattackError
 from crossattack.one_run import carry_out
 from crossattack.progress import Silent
@@ -20,13 +20,22 @@ from crossattack.sweep.outcome import results_of
 
 Work: TypeAlias = Callable[[Path], object]
 EXPERIMENT: Final = "crossattack.sweep.work:experiment"
+WITH_CODE: Final = "crossattack.sweep.work:experiment_with_code"
 PATIENCE: Final = 60.0  # seconds for a worker whose driver was killed to notice and leave the folder
 LONGEST: Final = 300  # characters of a reason
 
 
 def experiment(folder: Path) -> None:
     """The real one: the run that config.yaml describes, or the rest of it."""
-    config = load_config(folder / "config.yaml")
+    _experiment(load_config(folder / "config.yaml"), folder)
+
+
+def experiment_with_code(folder: Path) -> None:
+    """The same where the command line gave leave to run the code that a target names."""
+    _experiment(load_config(folder / "config.yaml").with_leave(), folder)
+
+
+def _experiment(config: RunConfig, folder: Path) -> None:
     if results_of(folder, digest_of(config.resolved())) is not None:
         return
     from crossattack.common import Common  # only now: with it comes torch

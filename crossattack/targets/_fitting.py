@@ -70,7 +70,8 @@ class TowerRecipe(Recipe, Protocol):
 class Lesson:
     """What a network learns of each batch. forward: see `surrogates.training.train`.
 
-    along: what learns together with the network and is left out of what is kept: classifiers, adversaries.
+    along: what learns or is remembered together with the network and is left out of what is kept in the end: classifiers, adversaries,
+    a `Memory`. The objective has no state elsewhere, so that a training can go on where it was killed.
     """
 
     objective: Objective
@@ -133,8 +134,8 @@ def fitted(
 ) -> tuple[Network, dict[str, Any]]:
     """The network that learned from nine tenths of the pairs, and its mAP on the last tenth.
 
-    The last epoch is kept where the recipe sees no labels, as a better one would be chosen by them. course: of a lesson without a
-    state of its own, to go on from where it was killed.
+    The last epoch is kept where the recipe sees no labels, as a better one would be chosen by them. course: to go on from where it
+    was killed; None: kept nowhere.
     """
     course = course or Course()
     streams = Streams(recipe.seed)

@@ -23,7 +23,7 @@ from torch.nn.functional import normalize
 from crossattack.cache import cache_folder, locked, whole_file
 from crossattack.datasets import Pairs
 from crossattack.datasets._store import digest
-from crossattack.errors import TrainingFailed
+from crossattack.errors import TargetError, TrainingFailed
 from crossattack.targets import Similarity
 from surrogates.clip import ClipNetwork
 from surrogates.course import Course
@@ -74,39 +74,54 @@ class NetworkTarget:
 
 
 def trained(
-    name: str, recipe: Any, version: int, train: Pairs, device: str, fit: Callable[[], tuple[HashingNetwork, dict[str, Any]]]
+    name: str,
+    recipe: Any,
+    version: int,
+    train: Pairs,
+    device: str,
+    fit: Callable[..., tuple[HashingNetwork, Facts]],
+    similarity: Similarity = Similarity.HAMMING,
 ) -> NetworkTarget:
-    """The hashing target of this recipe and these pairs: from the cache, or made by `fit` and then cached. See `kept`."""
+    """The target of this recipe and these pairs: from the cache, or made by `fit(course=...)` and then cached. See `kept`."""
     path, manifest = kept(name, recipe, version, train, written(fit, to_bytes))
-    return NetworkTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
+    return NetworkTarget(opened(from_file, path).to(device), manifest["sha256"][:16], manifest, similarity)
 
 
-def written(fit: Callable[[], tuple[Network, Facts]], as_bytes: Callable[[Network], bytes]) -> Callable[[], tuple[bytes, Facts]]:
-    """What trains a network, giving the bytes of its file."""
+def written(fit: Callable[..., tuple[Network, Facts]], as_bytes: Callable[[Network], bytes]) -> Callable[[Course], tuple[bytes, Facts]]:
+    """What trains a network on a course, giving the bytes of its file."""
 
-    def made() -> tuple[bytes, Facts]:
-        network, facts = fit()
+    def made(course: Course) -> tuple[bytes, Facts]:
+        network, facts = fit(course=course)
         return as_bytes(network), facts
 
     return made
 
 
+def opened(from_file: Callable[[Path], Network], path: Path) -> Network:
+    """The network of a file that matches its manifest; `TargetError` where it is none all the same. Nothing in it is ever run."""
+    try:
+        return from_file(path)
+    except ValueError as error:
+        raise TargetError(f"{error}; delete it, and it is trained again.") from error
+
+
 def kept(
-    name: str, recipe: Any, version: int, train: Pairs, fit: Callable[[], tuple[bytes, dict[str, Any]]]
+    name: str, recipe: Any, version: int, train: Pairs, fit: Callable[[Course], tuple[bytes, dict[str, Any]]]
 ) -> tuple[Path, dict[str, Any]]:
     """The file of this recipe's network and its manifest: from the cache, or made by `fit` and then cached.
 
     recipe: the plugin's frozen dataclass. version: raised whenever the code of the recipe changes what it makes.
-    fit: trains and returns the network as a file's bytes, with facts worth keeping (validation figures).
+    fit: trains, from where it was killed if it was, and returns the network as a file's bytes, with facts worth keeping (validation
+    figures).
     """
-    made_of = {"name": name, "version": version, "recipe": _told(recipe), "data": digest(train)} | _start(recipe)
+    made_of = _made_of(name, recipe, version, train)
     path = _path(made_of)
     with locked(path) if rank() == 0 else nullcontext():
         manifest = told_by_first(_manifest(path) if rank() == 0 else None)
         if manifest is None:
             began = time.monotonic()
             try:
-                content, facts = fit()
+                content, facts = fit(Course(path.with_suffix(COURSE)))
             except FloatingPointError as error:
                 raise TrainingFailed(f"training {name}: {error}") from error
             manifest = {**made_of, "sha256": hashlib.sha256(content).hexdigest(), **facts, "seconds": round(time.monotonic() - began, 1)}
@@ -120,10 +135,21 @@ def kept(
     return path, manifest
 
 
-def course_of(name: str, recipe: Any, version: int, train: Pairs) -> Course:
-    """The course of this recipe's training, from where it was killed if it was; to be handed to `surrogates.training.train`."""
-    made_of = {"name": name, "version": version, "recipe": _told(recipe), "data": digest(train)} | _start(recipe)
-    return Course(_path(made_of).with_suffix(COURSE))
+def once_trained(name: str, **settings: Any) -> bool:
+    """Whether the cache has a target of this recipe with these settings, whatever it learned from."""
+    for file in cache_folder("targets").glob(f"{name}-*.json"):
+        try:
+            recipe = json.loads(file.read_text(encoding="utf-8"))["recipe"]
+            if all(recipe[key] == value for key, value in settings.items()):
+                return True
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return False
+
+
+def _made_of(name: str, recipe: Any, version: int, train: Pairs) -> Facts:
+    """What tells a target from all others."""
+    return {"name": name, "version": version, "recipe": _told(recipe), "data": digest(train)} | _start(recipe)
 
 
 def _path(made_of: dict[str, Any]) -> Path:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -16,8 +16,10 @@ from crossattack.endpoint import Similarity
 from crossattack.progress import Progress
 from crossattack.targets._adversary import adversary, modality_loss
 from crossattack.targets._fitting import Batch, Epochs, Hidden, Lesson, Material, Positive, Weight, fitted, towers, with_texts
-from crossattack.targets._trained import NetworkTarget, kept, written
-from surrogates.network import HashingNetwork, from_file, to_bytes
+from crossattack.targets._memory import Memory
+from crossattack.targets._trained import NetworkTarget, Precision, trained
+from surrogates.course import Course
+from surrogates.network import HashingNetwork
 
 VERSION = 1
 
@@ -59,23 +61,26 @@ class Acmr:
     batch: Batch = 64
     lr: Positive = 1e-3
     tower_lr: Positive = 3e-4
+    patience: Epochs | None = None
+    precision: Precision = "float32"
     seed: int = 0
 
     def load(self, train: Pairs, *, device: str, progress: Progress) -> NetworkTarget:
         """The target that learned from these pairs; trained on first use. `UsageError` where they have no texts."""
         pairs = with_texts("acmr", train)
-        path, manifest = kept("acmr", self, VERSION, train, written(lambda: self.fit(pairs, device=device, progress=progress), to_bytes))
-        return NetworkTarget(from_file(path).to(device), manifest["sha256"][:16], manifest, Similarity.COSINE)
+        fit = partial(self.fit, pairs, device=device, progress=progress)
+        return trained("acmr", self, VERSION, train, device, fit, Similarity.COSINE)
 
-    def fit(self, pairs: Pairs, *, device: str, progress: Progress) -> tuple[HashingNetwork, dict[str, Any]]:
+    def fit(self, pairs: Pairs, *, device: str, progress: Progress, course: Course | None = None) -> tuple[HashingNetwork, dict[str, Any]]:
         """Train on nine tenths of the pairs, choosing the epoch on the last tenth (other concepts)."""
         build = towers(self, self.dim, self.hidden)
-        return fitted("acmr", self, pairs, build, self.lesson, device=device, progress=progress, similarity=Similarity.COSINE)
+        ways: dict[str, Any] = {"device": device, "progress": progress, "course": course, "similarity": Similarity.COSINE}
+        return fitted("acmr", self, pairs, build, self.lesson, **ways)
 
     def lesson(self, network: HashingNetwork, material: Material) -> Lesson:
         """Labels, distances and the adversary of a batch."""
         classes, judge = nn.Linear(self.dim, material.pairs.labels.shape[1]).to(material.device), adversary(self.dim).to(material.device)
-        steps, all_steps = count(), material.steps * self.epochs
+        memory, all_steps = Memory(), material.steps * self.epochs
 
         def objective(outputs: Float[Tensor, "batch dim"], batch: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
             images, texts = (normalize(torch.tanh(side), dim=1) for side in (outputs, network.project_texts(material.texts(batch))))
@@ -83,10 +88,10 @@ class Acmr:
             shares = labels / labels.sum(1, keepdim=True).clamp(min=1)
             told = sum(cross_entropy(classes(SCALE * side), shares) for side in (images, texts))
             apart = self.distances(images, texts, material.relevant(batch))
-            strength = self.adversary * reversal(next(steps) / all_steps)
+            strength = self.adversary * reversal(memory.count() / all_steps)
             return self.classes * told + apart + modality_loss(judge, images, texts, strength)
 
-        return Lesson(objective, along=nn.ModuleList([classes, judge]))
+        return Lesson(objective, along=nn.ModuleList([classes, judge, memory]))
 
     def distances(
         self, images: Float[Tensor, "items dim"], texts: Float[Tensor, "items dim"], relevant: Bool[Tensor, "items items"]

@@ -1,7 +1,7 @@
 """Deep Adversarial Discrete Hashing."""
 
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -14,7 +14,9 @@ from crossattack.datasets import Pairs
 from crossattack.progress import Progress
 from crossattack.targets._adversary import adversary, critic_loss
 from crossattack.targets._fitting import Batch, Bits, Epochs, Hidden, Lesson, Material, Positive, Weight, fitted, towers, with_texts
-from crossattack.targets._trained import NetworkTarget, trained
+from crossattack.targets._memory import Memory
+from crossattack.targets._trained import NetworkTarget, Precision, trained
+from surrogates.course import Course
 from surrogates.network import HashingNetwork
 
 VERSION = 1
@@ -55,48 +57,51 @@ class Dadh:
     batch: Batch = 64
     lr: Positive = 1e-3
     tower_lr: Positive = 3e-4
+    patience: Epochs | None = None
+    precision: Precision = "float32"
     seed: int = 0
 
     def load(self, train: Pairs, *, device: str, progress: Progress) -> NetworkTarget:
         """The target that learned from these pairs; trained on first use. `UsageError` where they have no texts."""
         pairs = with_texts("dadh", train)
-        return trained("dadh", self, VERSION, train, device, lambda: self.fit(pairs, device=device, progress=progress))
+        return trained("dadh", self, VERSION, train, device, partial(self.fit, pairs, device=device, progress=progress))
 
-    def fit(self, pairs: Pairs, *, device: str, progress: Progress) -> tuple[HashingNetwork, dict[str, Any]]:
+    def fit(self, pairs: Pairs, *, device: str, progress: Progress, course: Course | None = None) -> tuple[HashingNetwork, dict[str, Any]]:
         """Train on nine tenths of the pairs, choosing the epoch on the last tenth (other concepts)."""
-        return fitted("dadh", self, pairs, towers(self, self.bits, self.hidden), self.lesson, device=device, progress=progress)
+        build = towers(self, self.bits, self.hidden)
+        return fitted("dadh", self, pairs, build, self.lesson, device=device, progress=progress, course=course)
 
     def lesson(self, network: HashingNetwork, material: Material) -> Lesson:
         """Triplets, discrete codes and critics of a batch, whose pictures come as last hidden features."""
         labels = material.pairs.labels.float().to(material.device)
-        relaxed, codes = labels.new_zeros(len(labels), self.bits), labels.new_zeros(len(labels), self.bits)
         critics = nn.ModuleDict({"features": adversary(self.hidden[-1]), "codes": adversary(self.bits)}).to(material.device)
-        generator, steps = material.streams.torch("dadh", "between"), count()
+        generator, nothing = material.streams.torch("dadh", "between"), labels.new_zeros(len(labels), self.bits)
+        memory = Memory(generator, relaxed=nothing.clone(), codes=nothing.clone()).to(material.device)
 
         def fool(name: str, images: Tensor, texts: Tensor) -> Tensor:
             return critic_loss(critics[name], images, texts, penalty=PENALTY, generator=generator)
 
         def objective(features: Float[Tensor, "batch features"], batch: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
-            batch, step = batch.to(material.device), next(steps)
+            batch, step = batch.to(material.device), memory.count()
             words = network.text_head[:-1](network.text_tower(material.texts(batch)))  # type: ignore[index]
             images, texts = torch.tanh(network.image_head[-1](features)), torch.tanh(network.text_head[-1](words))  # type: ignore[index]
             if step and step % material.steps == 0:
-                codes.copy_(explained(labels, relaxed, self.ridge, self.mu))
-            relaxed[batch] = (images.detach() + texts.detach()) / 2
+                memory["codes"].copy_(explained(labels, memory["relaxed"], self.ridge, self.mu))
+            memory["relaxed"][batch] = (images.detach() + texts.detach()) / 2
             shared = labels[batch] @ labels[batch].T
             loss = self.alpha * (
                 weighted_triplets(images, texts, shared, self.margin) + weighted_triplets(texts, images, shared, self.margin)
             )
             loss = loss + self.gamma * (fool("features", features, words) + fool("codes", images, texts))
             if step >= material.steps:
-                loss = loss + self.beta * sum((codes[batch] - side).square().mean() for side in (images, texts))
+                loss = loss + self.beta * sum((memory["codes"][batch] - side).square().mean() for side in (images, texts))
             return loss
 
         def forward(pictures: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch features"]:
             found: Tensor = network.image_head[:-1](network.image_tower(pictures))  # type: ignore[index]
             return found
 
-        return Lesson(objective, forward, critics)
+        return Lesson(objective, forward, nn.ModuleList([critics, memory]))
 
 
 def weighted_triplets(

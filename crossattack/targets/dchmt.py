@@ -1,6 +1,7 @@
 """Differentiable Cross-modal Hashing via Multimodal Transformers."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -12,10 +13,14 @@ from crossattack.datasets import Pairs
 from crossattack.errors import UsageError
 from crossattack.progress import Progress
 from crossattack.targets._fitting import Batch, Bits, Epochs, Lesson, Material, Positive, Share, Weight, fitted, with_texts
-from crossattack.targets._trained import NetworkTarget, kept, written
+from crossattack.targets._trained import NetworkTarget, Precision, kept, once_trained, opened, written
+from surrogates._hub import refusal
 from surrogates.clip import ClipNetwork, clip_network, from_file, to_bytes
+from surrogates.course import Course
 
 VERSION = 1
+WANTED = "target.clip: a folder with a CLIP of transformers, or the name of one, wanted"
+WAYS = "download one to a folder and name that with `--set target.clip=DIR`, go where the hub can be reached, or choose another target"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,18 +50,27 @@ class Dchmt:
     batch: Batch = 128
     lr: Positive = 1e-3
     tower_lr: Positive = 1e-5
+    patience: Epochs | None = None
+    precision: Precision = "float32"
     seed: int = 0
+
+    @property
+    def lacks(self) -> str | None:
+        """What is missing to train it, known before data are read; None where nothing is, or it was trained here already."""
+        reason = None if once_trained("dchmt", clip=self.clip) else refusal(self.clip, "clip")
+        return f"{WANTED}, {reason}; {WAYS}." if reason else None
 
     def load(self, train: Pairs, *, device: str, progress: Progress) -> NetworkTarget:
         """The target that learned from these pairs; trained on first use. `UsageError` where they have no texts or there is no CLIP."""
         pairs = with_texts("dchmt", train)
-        fit = written(lambda: self.fit(pairs, device=device, progress=progress), to_bytes)
+        fit = written(partial(self.fit, pairs, device=device, progress=progress), to_bytes)
         path, manifest = kept("dchmt", self, VERSION, train, fit)
-        return NetworkTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
+        return NetworkTarget(opened(from_file, path).to(device), manifest["sha256"][:16], manifest)
 
-    def fit(self, pairs: Pairs, *, device: str, progress: Progress) -> tuple[ClipNetwork, dict[str, Any]]:
+    def fit(self, pairs: Pairs, *, device: str, progress: Progress, course: Course | None = None) -> tuple[ClipNetwork, dict[str, Any]]:
         """Train on nine tenths of the pairs, choosing the epoch on the last tenth (other concepts)."""
-        return fitted("dchmt", self, pairs, lambda _: self.opened(), self.lesson, device=device, progress=progress)
+        ways: dict[str, Any] = {"device": device, "progress": progress, "course": course}
+        return fitted("dchmt", self, pairs, lambda _: self.opened(), self.lesson, **ways)
 
     def opened(self) -> ClipNetwork:
         """The CLIP that is asked for, under fresh heads; `UsageError` where there is none."""
@@ -64,10 +78,8 @@ class Dchmt:
             return clip_network(self.clip, self.bits, self.length)
         except (OSError, ValueError) as error:
             says = " ".join(str(error).split())
-            wanted = (
-                f"target.clip: a folder with a CLIP of transformers, or its name on a hub that can be reached, wanted, {self.clip!r} got"
-            )
-            raise UsageError(f"{wanted} ({says:.160}); download one to a folder, and name that with `--set target.clip=DIR`.") from error
+            says = says if says.startswith(repr(self.clip)) else f"{self.clip!r} got ({says:.160})"
+            raise UsageError(f"{WANTED}, {says}; {WAYS}.") from error
 
     def lesson(self, network: ClipNetwork, material: Material) -> Lesson:
         """Distances between and within the modalities, and quantisation."""

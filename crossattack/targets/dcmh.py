@@ -1,6 +1,7 @@
 """Deep Cross-Modal Hashing."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from crossattack.datasets import Pairs
 from crossattack.progress import Progress
 from crossattack.targets._fitting import Batch, Bits, Epochs, Lesson, Material, Positive, Weight, fitted, towers, with_texts
-from crossattack.targets._trained import NetworkTarget, Precision, course_of, trained
+from crossattack.targets._trained import NetworkTarget, Precision, trained
 from surrogates.course import Course
 from surrogates.losses import pairwise_likelihood
 from surrogates.network import HashingNetwork
@@ -52,10 +53,9 @@ class Dcmh:
     def load(self, train: Pairs, *, device: str, progress: Progress) -> NetworkTarget:
         """The target that learned from these pairs; trained on first use. `UsageError` where they have no texts."""
         pairs = with_texts("dcmh", train)
-        course = course_of("dcmh", self, VERSION, train)
-        return trained("dcmh", self, VERSION, train, device, lambda: self.fit(pairs, device=device, progress=progress, course=course))
+        return trained("dcmh", self, VERSION, train, device, partial(self.fit, pairs, device=device, progress=progress))
 
-    def fit(self, pairs: Pairs, *, device: str, progress: Progress, course: Course) -> tuple[HashingNetwork, dict[str, Any]]:
+    def fit(self, pairs: Pairs, *, device: str, progress: Progress, course: Course | None = None) -> tuple[HashingNetwork, dict[str, Any]]:
         """Train on nine tenths of the pairs, choosing the epoch on the last tenth (other concepts)."""
         return fitted("dcmh", self, pairs, towers(self, self.bits), self.lesson, device=device, progress=progress, course=course)
 

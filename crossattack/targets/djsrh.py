@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
+from functools import partial
 from typing import Any, ClassVar
 
 import torch
@@ -15,7 +15,9 @@ from crossattack.encoding import BATCH_SIZE, as_floats
 from crossattack.progress import Progress
 from crossattack.stored import in_batches
 from crossattack.targets._fitting import Batch, Bits, Epochs, Lesson, Material, Positive, Share, Weight, fitted, towers, with_texts
-from crossattack.targets._trained import NetworkTarget, trained
+from crossattack.targets._memory import Memory
+from crossattack.targets._trained import NetworkTarget, Precision, trained
+from surrogates.course import Course
 from surrogates.network import HashingNetwork
 from surrogates.towers import image_tower, text_tower_for
 
@@ -36,7 +38,8 @@ class Djsrh:
 
     Differs from the paper: AdamW on a cosine schedule instead of plain gradient steps; EfficientNet-Lite0 instead of AlexNet;
     shares are chosen for drawings, whose words say more than ImageNet's features do and of which few are alike (for MIRFlickr the
-    paper has beta 0.9, eta 0.4, mu 1.5); one hidden layer of words of 1,024 instead of 4,096; the last epoch is kept.
+    paper has beta 0.9, eta 0.4, mu 1.5); one hidden layer of words of 1,024 instead of 4,096; the last epoch is kept. There is no
+    `patience`, as whether an epoch is better than another is told by labels.
 
     Paper: Su, Zhong, Zhang, "Deep Joint-Semantics Reconstructing Hashing for Large-Scale Unsupervised Cross-Modal Retrieval",
     ICCV 2019.
@@ -57,32 +60,33 @@ class Djsrh:
     batch: Batch = 32
     lr: Positive = 1e-3
     tower_lr: Positive = 3e-4
+    precision: Precision = "float32"
     seed: int = 0
 
     def load(self, train: Pairs, *, device: str, progress: Progress) -> NetworkTarget:
         """The target that learned from these pairs, not from their labels; trained on first use."""
         pairs = with_texts("djsrh", train)
-        return trained("djsrh", self, VERSION, train, device, lambda: self.fit(pairs, device=device, progress=progress))
+        return trained("djsrh", self, VERSION, train, device, partial(self.fit, pairs, device=device, progress=progress))
 
-    def fit(self, pairs: Pairs, *, device: str, progress: Progress) -> tuple[HashingNetwork, dict[str, Any]]:
+    def fit(self, pairs: Pairs, *, device: str, progress: Progress, course: Course | None = None) -> tuple[HashingNetwork, dict[str, Any]]:
         """Train on nine tenths of the pairs and tell of the last tenth (other concepts)."""
         build = towers(self, self.bits)
-        return fitted("djsrh", self, pairs, build, self.lesson, device=device, progress=progress)
+        return fitted("djsrh", self, pairs, build, self.lesson, device=device, progress=progress, course=course)
 
     def lesson(self, network: HashingNetwork, material: Material) -> Lesson:
         """Cosines of relaxed codes against the joint likeness of what the teacher and the words say."""
         pictures, words = taught(self.teacher, material), bags(material)
-        steps = count()
+        memory = Memory()
 
         def objective(images: Float[Tensor, "batch bits"], batch: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
-            alpha = (1 + next(steps) // material.steps) ** 0.5
+            alpha = (1 + memory.count() // material.steps) ** 0.5
             of_images, of_texts = (unit(torch.tanh(alpha * side)) for side in (images, network.project_texts(material.texts(batch))))
             wanted = self.joint(pictures[batch], words[batch])
             between = mse_loss(of_images @ of_texts.T, wanted)
             within = self.of_images * mse_loss(of_images @ of_images.T, wanted) + self.of_texts * mse_loss(of_texts @ of_texts.T, wanted)
             return between + within
 
-        return Lesson(objective)
+        return Lesson(objective, along=memory)
 
     def joint(self, images: Float[Tensor, "items features"], texts: Float[Tensor, "items words"]) -> Float[Tensor, "items items"]:
         """S of a batch, from features of length one."""

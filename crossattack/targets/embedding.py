@@ -25,12 +25,14 @@ class Embedding:
 
     images: a torch module or a function from pictures in [0, 1], (items, 3, height, width), to vectors (items, dim); or the
     dotted path of one, or of a function of no arguments that makes one. It normalises by itself. texts: the same from a list
-    of texts; None where it reads pictures alone. Gradients are taken through both, so there is a white box.
+    of texts, and then it is attacked in both directions; None where it reads pictures alone. Gradients are taken through both,
+    so there is a white box.
 
     From a configuration file a path is followed only with `--allow-code`: whoever wrote the file chose what is run.
     """
 
     brought: ClassVar[bool] = True
+    has_codes: ClassVar[bool] = False
     code: ClassVar[tuple[str, ...]] = ("images", "texts")  # settings that name code
     usual: ClassVar[dict[str, str]] = {"attack": "pgd", "oracle.reveals": "features"}
     images: Any = None
@@ -51,12 +53,6 @@ class Embedding:
         """Why it cannot be run; None where it can."""
         if not self.images:
             return "`images` of embedding: a network or its dotted path wanted, none got; give it with `--set target.images=mine:network`."
-        if self.reads_texts:
-            wanted = "`texts` of embedding: none wanted for an attack, which is on pictures, some got"
-            return f"{wanted}; leave them out, or try `crossattack targets eval`."
-        return self._no_leave()
-
-    def _no_leave(self) -> str | None:
         paths = [path for path in (self.images, self.texts) if isinstance(path, str)]
         return None if self.allow_code or not paths else f"`images` of embedding: {no_leave('embedding', ' and '.join(paths))}"
 
@@ -66,8 +62,8 @@ class Embedding:
 
     def load(self, train: Pairs, *, device: str, progress: Progress) -> BroughtTarget:
         """The network in evaluation mode, once it has answered a few of these pairs."""
-        if reason := self.unfit if not self.images else self._no_leave():
-            raise UsageError(reason)
+        if self.unfit:
+            raise UsageError(self.unfit)
         images = _network(self.images, "images", device)
         texts = None if self.texts is None else _network(self.texts, "texts", device)
         digest = self.digest or _digest([images, texts])

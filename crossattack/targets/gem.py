@@ -1,6 +1,7 @@
 """GeM: features of pictures by generalised-mean pooling, compared by their cosine."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -16,7 +17,7 @@ from crossattack.errors import UsageError
 from crossattack.metrics.features import average_precision, places_of
 from crossattack.progress import Progress
 from crossattack.streams import Streams
-from crossattack.targets._trained import course_of, kept, validation_slice, written
+from crossattack.targets._trained import Precision, kept, opened, validation_slice, written
 from surrogates.course import Course
 from surrogates.features import FeatureNetwork, from_file, to_bytes
 from surrogates.texts import Texts
@@ -84,18 +85,21 @@ class Gem:
     lr: Annotated[float, Field(gt=0)] = 1e-3
     tower_lr: Annotated[float, Field(gt=0)] = 3e-4
     flip: bool = True
+    patience: Annotated[int, Field(ge=1)] | None = None
+    precision: Precision = "float32"
     seed: int = 0
 
     def load(self, train: Pairs, *, device: str, progress: Progress) -> FeatureTarget:
         """The target that learned from these pictures; trained on first use."""
-        course = course_of("gem", self, VERSION, train)
-        fit = written(lambda: self.fit(train, device=device, progress=progress, course=course), to_bytes)
+        fit = written(partial(self.fit, train, device=device, progress=progress), to_bytes)
         path, manifest = kept("gem", self, VERSION, train, fit)
-        return FeatureTarget(from_file(path).to(device), manifest["sha256"][:16], manifest)
+        return FeatureTarget(opened(from_file, path).to(device), manifest["sha256"][:16], manifest)
 
-    def fit(self, pictures: Pairs, *, device: str, progress: Progress, course: Course) -> tuple[FeatureNetwork, dict[str, Any]]:
+    def fit(
+        self, pictures: Pairs, *, device: str, progress: Progress, course: Course | None = None
+    ) -> tuple[FeatureNetwork, dict[str, Any]]:
         """The network, trained where `epochs` says so, and its mAP on a tenth of the people."""
-        streams = Streams(self.seed)
+        course, streams = course or Course(), Streams(self.seed)
         torch.manual_seed(streams.number("gem", "initial weights"))
         network = FeatureNetwork(self.image_tower, weights=self.weights, pooling=self.pooling, dim=self.dim).to(device).eval()
         if not self.epochs:
@@ -111,12 +115,17 @@ class Gem:
             cosines = torch.nn.functional.normalize(outputs, dim=1) @ torch.nn.functional.normalize(classes.weight, dim=1).T
             return torch.nn.functional.cross_entropy(SCALE * cosines, whom[batch.to(device)])
 
-        schedule = Schedule(epochs=self.epochs, batch=self.batch, lr=self.lr, tower_lr=self.tower_lr, flip=self.flip)
+        told = ("epochs", "batch", "lr", "tower_lr", "flip", "patience", "precision")
+        schedule = Schedule(**{name: getattr(self, name) for name in told})
         with progress.stage("training gem", self.epochs) as tick:
             score = None if len(validation) < 2 else lambda: validate(network, validation, device)
             train(network, learned.images, objective, schedule, streams.torch("gem", "batches"), tick=tick, score=score, course=course)
         del network.classes
-        return network, {"validation": {"image_to_image": validate(network, validation, device)}, "curve": course.curve}
+        return network, {
+            "validation": {"image_to_image": validate(network, validation, device)},
+            "curve": course.curve,
+            "precision": course.precision,
+        }
 
 
 def validate(network: FeatureNetwork, pictures: Pairs, device: str) -> float:

@@ -11,6 +11,14 @@ from torch.nn import functional
 from surrogates.towers._weights import load_into
 
 HEADS = ("fc", "classifier", "heads", "head")  # what torchvision calls the last layers
+USUAL = {  # those that the field uses; read off this file by `crossattack list surrogates`, which imports nothing
+    "alexnet": "AlexNet of torchvision, 4,096 features (Krizhevsky, Sutskever, Hinton, NeurIPS 2012).",
+    "mobilenet_v2": "MobileNetV2 of torchvision, 1,280 features (Sandler et al., CVPR 2018).",
+    "resnet18": "ResNet-18 of torchvision, 512 features (He, Zhang, Ren, Sun, CVPR 2016).",
+    "resnet50": "ResNet-50 of torchvision, 2,048 features (He, Zhang, Ren, Sun, CVPR 2016).",
+    "vgg11": "VGG-11 of torchvision, 4,096 features (Simonyan, Zisserman, ICLR 2015).",
+    "vit_b_16": "Vision transformer ViT-B/16 of torchvision, 768 features (Dosovitskiy et al., ICLR 2021).",
+}
 LEAST = {"alexnet": 63, "vgg": 32}  # pixels, of networks that pool smaller pictures to nothing
 
 

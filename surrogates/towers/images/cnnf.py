@@ -1,5 +1,7 @@
 """CNN-F, the picture network of the DCMH paper and of its successors before 2020."""
 
+from pathlib import Path
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -53,6 +55,9 @@ class Cnnf(nn.Module):
         """MatConvNet's file: filters are (height, width, in, out), the mean picture (height, width, channel)."""
         from scipy.io import loadmat
 
+        if not Path(path).is_file():
+            wanted = f"MatConvNet's imagenet-vgg-f.mat wanted, no file at {path}"
+            raise ValueError(f"{wanted}; put it there, give another path, or say none to start from scratch")
         try:
             content = loadmat(path, squeeze_me=True, struct_as_record=False)
             filters = {layer.name: layer.weights for layer in content["layers"] if getattr(layer, "type", "") == "conv"}
