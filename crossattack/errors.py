@@ -11,6 +11,7 @@
     ├── DataError               a data set cannot be fetched, read or split as asked
     │   └── PicturesMissing     its texts and labels are there, pictures are not
     ├── TargetError             a target refuses, or its file is damaged
+    │   └── ItemRefused         it answers, but not to this item
     ├── TrainingFailed          a network's training came to nothing
     ├── OutputLost              stdout takes no more: exit code 1, or 141 where nobody reads it
     └── Interrupted             Ctrl-C, where there is something to go on with: exit code 130
@@ -82,6 +83,10 @@ class PicturesMissing(DataError):
 
 class TargetError(CrossattackError):
     """A target refuses, or its file is damaged."""
+
+
+class ItemRefused(TargetError):
+    """A target that answers will not answer this item; an attacked item is kept as it was, any other ends the run."""
 
 
 class TrainingFailed(CrossattackError):

@@ -67,6 +67,7 @@ def join(batches: list[Perturbed]) -> Perturbed:
         return Perturbed(Pictures(ids, torch.cat(pictures)), status, realisable)
     values = [batch.items.values for batch in batches if isinstance(batch.items, Words)]
     bags = [value for value in values if isinstance(value, Bags)]
+    assert len(bags) in (0, len(values)), "texts are bags of words all or none"
     if bags:
         return Perturbed(Words(ids, _join_bags(bags)), status, realisable)
     return Perturbed(Words(ids, tuple(text for value in values if not isinstance(value, Bags) for text in value)), status, realisable)

@@ -9,10 +9,11 @@ from typing import TypeAlias
 import h5py
 
 from crossattack import items as storage
-from crossattack.attacks import Attack, AttackContext, Items, Perturbed, Pictures, Words, unasked
+from crossattack.attacks import Attack, AttackContext, Items, Perturb, Perturbed, Pictures, Status, Words, unasked
 from crossattack.attacks.noise import Noise
 from crossattack.cache import whole_file
 from crossattack.datasets import Pairs
+from crossattack.errors import ItemRefused
 from crossattack.ledger import Modality
 from surrogates.texts import Texts
 
@@ -55,12 +56,26 @@ def perturb_all(name: str, attack: Attack, context: AttackContext, clean: Condit
                 path = context.folder / "checkpoints" / name / f"{modality}-{start:06d}.h5"
                 batch = _finished(path)
                 if batch is None:
-                    storage.save(path, perturb(_slice(untouched.items, start)))
+                    storage.save(path, perturbed(perturb, _slice(untouched.items, start)))
                     batch = storage.load(path)
                 batches.append(batch)
                 tick(len(batches[-1].items.ids), modality)
             changed[modality] = storage.join(batches)
     return changed
+
+
+def perturbed(perturb: Perturb, items: Items) -> Perturbed:
+    """What the attack makes of these. Where the target refuses one of them they are taken one by one, and it is kept as it was.
+
+    What was answered before is paid for, so nothing is bought twice.
+    """
+    try:
+        return perturb(items)
+    except ItemRefused as error:
+        if len(items.ids) == 1:
+            log.warning("attacked item %d is kept as it was: %s", items.ids[0], error)
+            return Perturbed(items, (Status.ERROR,))
+        return storage.join([perturbed(perturb, _slice(items, position, 1)) for position in range(len(items.ids))])
 
 
 def _finished(path: Path) -> Perturbed | None:

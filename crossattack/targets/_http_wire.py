@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from crossattack.endpoint import Images, Request, Reveals
-from crossattack.errors import TargetError
+from crossattack.errors import ItemRefused, TargetError
 from crossattack.ledger import Array
 from surrogates.texts import Bags, Text, Texts
 
@@ -104,7 +104,7 @@ def read_results(said: Any, items: int) -> list[Any]:
 
 
 def read_code(entry: Any, dim: int) -> Array:
-    """The code of one result; `TargetError` where the service refuses the item, `ValueError` where it is no code."""
+    """The code of one result; `ItemRefused` where the service refuses the item, `ValueError` where it is no code."""
     _refuse_refusals(entry)
     code = entry.get("code") if isinstance(entry, dict) else None
     if not isinstance(code, list) or len(code) != dim:
@@ -139,7 +139,7 @@ def _read_text(said: Any) -> Text:
 
 def _refuse_refusals(entry: Any) -> None:
     if isinstance(entry, dict) and isinstance(entry.get("error"), dict):
-        raise TargetError(f"an answer to every item wanted, a refusal got ({error_text(entry)}); the others are kept.")
+        raise ItemRefused(f"an answer to every item wanted, a refusal got ({error_text(entry)}); the others are kept.")
 
 
 def error_text(said: Any) -> str:
