@@ -42,6 +42,18 @@ def pytest_make_collect_report() -> Generator[None, Any, Any]:
 
 
 @pytest.fixture
+def mobilenet_at_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights of mobilenet_v2 where torch keeps those that it fetched: random ones, as nothing is fetched here."""
+    import torch
+    import torchvision
+
+    folder = tmp_path / "torch/hub/checkpoints"
+    folder.mkdir(parents=True)
+    torch.save(torchvision.models.mobilenet_v2().state_dict(), folder / "mobilenet_v2-b0353104.pth")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+
+
+@pytest.fixture
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache folder of the test's own, empty. Pictograms do without: they take long to fetch, so tests share the user's."""
     folder = tmp_path / "cache"

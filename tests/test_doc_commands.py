@@ -81,6 +81,7 @@ def test_a_run_of_the_docs_would_start(page: str, rest: str, monkeypatch: pytest
         load_config(wish.path, wish.overrides, wish.flags)
 
 
+@pytest.mark.usefixtures("mobilenet_at_hand")
 @pytest.mark.parametrize("rest", sorted(set(SWEEPS)))
 def test_a_sweep_of_the_docs_would_start(rest: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     paths: list[Path] = []

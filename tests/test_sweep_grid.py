@@ -129,11 +129,12 @@ def test_a_refused_setting_is_an_error_of_the_configuration(tmp_path: Path) -> N
         loaded(tmp_path, {"target": ["dcmmh"]})
 
 
+@pytest.mark.usefixtures("mobilenet_at_hand")
 @pytest.mark.parametrize(
     ("name", "cells", "values"),
     [
         ("budget", 48, {"oracle.budget": [100, 200, 300, 400, 500, 1000, 2000, 5000], "seed": [0, 1, 2]}),
-        ("transfer", 27, {"surrogate.image_tower": ["convnet", "cnnf", "efficientnet_lite0"], "seed": [0, 1, 2]}),
+        ("transfer", 27, {"surrogate.image_tower": ["efficientnet_lite0", "mobilenet_v2", "convnet"], "seed": [0, 1, 2]}),
         ("iterations", 60, {"attack.steps": [0, 1, 2, 5, 10, 20, 50, 100, 200, 500], "attack": ["aach", "mi_fgsm"]}),
         ("eps", 36, {"attack.eps": [f"{eps}/255" for eps in (1, 2, 4, 8, 12, 16)]}),
         ("bits", 24, {"target.bits": [16, 32, 64, 128]}),
