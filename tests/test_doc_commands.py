@@ -5,6 +5,7 @@ it small; all else is executed, on small runs under the names that the docs give
 """
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -20,10 +21,12 @@ from made_sweeps import budget
 from PIL import Image
 from reported import SCENES, SURROGATE, WORDS, ran
 from scipy.io import savemat
+from tiny_clip import tiny_clip
 
 from crossattack import _run_command, one_run
 from crossattack.cli import main
 from crossattack.config import load_config
+from crossattack.registry import ATTACKS
 from crossattack.sweep import command as sweeps
 from crossattack.sweep.grid import load_sweep
 
@@ -59,7 +62,19 @@ OTHERS = [
     and "--root" not in rest  # files of the reader's own
 ]
 SCRIPTS = sorted({(program, rest) for _, program, rest in found_in(PAGES, LINE, IN_TEXT) if program.startswith("python ")})
-SMALL = ["--data=scenes", "--attacked=8", "--steps=2", "--device=cpu", "--quiet", *[f"--set={each}" for each in (*SCENES, SURROGATE)]]
+VECTORS = """
+
+def network(images):
+    return images.flatten(1)[:, :32]
+
+
+pictures = network
+
+
+def words(texts):
+    return [[float(hash(word) % 7) for word in (str(text).split() * 32)[:32]] for text in texts]
+"""
+SMALL = ["--data=scenes", "--attacked=8", "--device=cpu", "--quiet", *[f"--set={each}" for each in (*SCENES, SURROGATE)]]
 
 
 def test_the_pages_have_commands() -> None:
@@ -145,9 +160,15 @@ def test_a_script_of_the_docs_is_there_and_has_those_flags(program: str, rest: s
 @pytest.mark.slow
 @pytest.mark.parametrize(("page", "rest"), [run for run in RUNS if not re.search(r"mine\.yaml|--resume|http|--root|--name mine$", run[1])])
 def test_a_run_of_the_docs_runs_small(page: str, rest: str, tmp_path: Path) -> None:
-    """The same command, with a small data set and few steps behind what it says itself."""
+    """The same command, with a small data set and few steps behind what it says itself, and what it supposes to be the reader's own."""
     words = [word for word in shlex.split(rest) if word != "--json"]
-    command = [sys.executable, "-m", "crossattack.run", *words, *SMALL, f"--runs={tmp_path}"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    attack = re.search(r"attack[= ](\w+)", rest)
+    steps = ["--steps=2"] if attack is None or "steps" in vars(ATTACKS.load(attack[1])) else []
+    clip = [f"--set=target.clip={tiny_clip(tmp_path / 'clip')}"] if "dchmt" in rest else []
+    (engine,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    (tmp_path / "mine.py").write_text(engine + VECTORS)
+    command = [sys.executable, "-m", "crossattack.run", *words, *SMALL, *steps, *clip, f"--runs={tmp_path}"]
+    where = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    ended = subprocess.run(command, cwd=ROOT, env=where, capture_output=True, text=True, timeout=300)
     assert ended.returncode == 0, ended.stderr
     assert one_run.finished(Path(ended.stdout.strip())) is not None
