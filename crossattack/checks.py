@@ -78,7 +78,7 @@ def _trials(results: dict[str, Any]) -> Iterator[Check]:
     for direction, found in results.get("trials", {}).get("directions", {}).items():
         yield from _radius(direction, found)
         yield from _slopes(direction, found)
-        yield _twice(direction, found, results["threat_model"].get("defence") or {})
+        yield _twice(direction, found, results.get("threat_model", {}).get("defence") or {})
 
 
 def _radius(direction: str, found: dict[str, Any]) -> Iterator[Check]:

@@ -200,6 +200,6 @@ class TestConfiguration:
         ],
     )
     def test_what_cannot_be_is_refused_in_a_line(self, settings: list[str], says: str) -> None:
-        with pytest.raises(ConfigError, match="defence|oracle|target") as caught:
+        with pytest.raises(ConfigError, match=r"^(defence|oracle|target)") as caught:
             load_config(None, settings)
         assert says in str(caught.value)
