@@ -55,7 +55,8 @@ class Doors:
 
     def white_box(self, context: AttackContext) -> AttackContext | None:
         """The same context with everything granted, or None where there is no looking inside."""
-        target, followed = self.system.target, self.system.followed or self.system.target
+        target = self.system.target
+        followed = target if self.system.followed is None else self.system.followed
         if self.visit is not None or self.index is None or getattr(target, "opaque", False):
             return None
         query = self.roles.query

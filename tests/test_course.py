@@ -145,14 +145,15 @@ def test_a_killed_target_is_trained_on_and_ends_with_equal_weights(
 
 
 def test_settings_that_came_later_leave_older_targets_where_they_are(empty_cache: Path) -> None:
-    """The key of what was trained before there was patience is the same; with it, it is another target."""
+    """The key of what was trained before there were patience and defences is the same; with one of them, it is another target."""
     pairs, split = scenes()
     train_pairs, recipe = pairs.take(split.train), Dcmh()
-    older = {key: value for key, value in asdict(recipe).items() if key not in ("patience", "precision")}
+    later = ("patience", "precision", "adversarial", "adversarial_steps", "smoothing", "smoothing_weight")
+    older = {key: value for key, value in asdict(recipe).items() if key not in later}
     made_of = {"name": "dcmh", "version": VERSION, "recipe": older, "data": _trained.digest(train_pairs)}
     assert course_of("dcmh", recipe, VERSION, train_pairs).path == _trained._path(made_of).with_suffix(COURSE)
-    paths = {course_of("dcmh", other, VERSION, train_pairs).path for other in (recipe, replace(recipe, patience=2))}
-    assert len(paths) == 2
+    others = [recipe, *(replace(recipe, **{key: value}) for key, value in {"patience": 2, "adversarial": 0.1, "smoothing": 0.1}.items())]
+    assert len({course_of("dcmh", other, VERSION, train_pairs).path for other in others}) == 4
 
 
 def test_auto_takes_the_precision_that_is_measured_to_be_faster(monkeypatch: pytest.MonkeyPatch) -> None:

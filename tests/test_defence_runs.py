@@ -16,6 +16,7 @@ from worlds import World, attackers_world, scenes, untrained_target
 from crossattack.attacks.mi_fgsm import MiFgsm
 from crossattack.calls import run_experiment
 from crossattack.codes import harden
+from crossattack.common import Common
 from crossattack.config import config_of, load_config
 from crossattack.datasets.scenes import Scenes
 from crossattack.defences import Defence
@@ -23,6 +24,7 @@ from crossattack.defences._defended import Defended, Front
 from crossattack.defences.bit_depth import BitDepth
 from crossattack.defences.jpeg import Jpeg
 from crossattack.defences.resizing import Resizing
+from crossattack.deployed import deployed
 from crossattack.encoding import encode
 from crossattack.errors import TargetError
 from crossattack.experiment import run
@@ -151,6 +153,23 @@ def test_surrogates_of_who_knows_learn_through_the_defence(tmp_path: Path) -> No
         assert torch.equal(again.encode_images(images), network.encode_images(images))
         plain = world.black.surrogate().network
         assert not torch.equal(plain.encode_images(images), plain.encode_images(images.round()))
+
+
+def test_runs_of_a_sweep_share_nothing_between_who_knows_and_who_does_not(tmp_path: Path) -> None:
+    common = Common(tmp_path / "common")
+    fronts = [None, Front(BitDepth()), Front(BitDepth(bits=1)), None]
+    for place, front in enumerate(fronts):
+        with attackers_world(tmp_path / f"{place}") as world:
+            replace(world.black, common=common, front=front).surrogate()
+    assert len(list((tmp_path / "common").glob("surrogate-*.safetensors"))) == 3
+    train = scenes()[0].take(scenes()[1].train)
+    settings = [("jpeg", "true", 8), ("jpeg", "false", 8), ("resizing", "true", 8), ("resizing", "true", 4), ("none", "true", 8)]
+    systems = []
+    for defence, adaptive, draws in settings:
+        config = load_config(overrides=[*SMALL, f"defence={defence}", f"oracle.adaptive={adaptive}", f"oracle.draws={draws}"])
+        systems.append(deployed(config, train, device="cpu", progress=Silent(), given=untrained_target(scenes()[0])))
+    assert len({(system.target.digest, *system.knowledge) for system in systems}) == len(settings)
+    assert systems[-1].knowledge == ()
 
 
 def test_settings_that_came_later_leave_the_digests_of_runs_as_they_were() -> None:

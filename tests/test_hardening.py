@@ -1,8 +1,5 @@
 """Training that defends a target: the worst is found where it is known, what is off changes nothing, what is on withstands more."""
 
-import hashlib
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +11,13 @@ from worlds import scenes, untrained_target
 from crossattack.codes import harden
 from crossattack.config import load_config
 from crossattack.datasets import Pairs
-from crossattack.datasets._store import digest
 from crossattack.datasets.scenes import Scenes
 from crossattack.deployed import deployed
 from crossattack.encoding import as_floats
 from crossattack.progress import Silent
 from crossattack.targets._fitting import Lesson
 from crossattack.targets._hardening import hardened
-from crossattack.targets._trained import course_of
-from crossattack.targets.dcmh import VERSION, Dcmh
+from crossattack.targets.dcmh import Dcmh
 from surrogates.course import Course
 from surrogates.network import HashingNetwork, to_bytes
 from surrogates.worst import farthest_codes, virtual_direction
@@ -135,19 +130,6 @@ def test_a_hardened_training_that_was_killed_ends_like_one_that_was_not(tmp_path
     again = Course(tmp_path / "a.course")
     assert to_bytes(fitted(train, again, **settings)) == to_bytes(whole)
     assert len(again.curve) == 3
-
-
-def test_what_was_trained_before_there_were_defences_is_still_known() -> None:
-    """The file of the defaults is that of a recipe without these settings; each setting makes another."""
-    train, _ = learned(240)
-    before = {key: value for key, value in asdict(Dcmh()).items() if not key.startswith(("adversarial", "smoothing"))}
-    before = {key: value for key, value in before.items() if key not in ("patience", "precision")}
-    made_of = {"name": "dcmh", "version": VERSION, "recipe": before, "data": digest(train)}
-    key = hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:16]
-    paths = [course_of("dcmh", recipe, VERSION, train).path for recipe in (Dcmh(), Dcmh(adversarial=EPS), Dcmh(smoothing=EPS))]
-    assert paths[0] is not None
-    assert paths[0].stem == f"dcmh-{key}"
-    assert len(set(paths)) == 3
 
 
 def test_who_does_not_know_of_the_training_follows_a_target_trained_without(empty_cache: Path) -> None:

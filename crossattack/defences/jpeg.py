@@ -18,7 +18,7 @@ from crossattack.defences import straight_through
 class Jpeg:
     """Compress each picture as a JPEG file and read it back: fine changes are what compression drops first.
 
-    quality: Pillow's, 1 to 95; colours at half the resolution below 90 or so, as its encoder chooses. Pixels are rounded to bytes first.
+    quality: Pillow's, 1 to 95; colours are kept at half the resolution. Pixels are rounded to bytes first.
     Backwards it is the identity: compressing changes a picture little, so its slope there serves for the one before.
 
     Differs from the paper: Pillow's own tables and colour resolution, one quality for all.
