@@ -129,6 +129,7 @@ def _loaded(
 ) -> tuple[dict[str, Any], Any, Any, Any]:
     """What there is to tell of the target, the target, the configuration, and pairs with their split."""
     from crossattack.config import load_config
+    from crossattack.deployed import deployed
     from crossattack.errors import UsageError
     from crossattack.progress import progress_for
 
@@ -146,5 +147,5 @@ def _loaded(
 
     progress = progress_for(sys.stderr, quiet=rank() > 0)
     pairs, split = config.data.plugin.load(progress)
-    target = config.target.plugin.load(pairs.take(split.train), device=config.torch_device(), progress=progress)
+    target = deployed(config, pairs.take(split.train), device=config.torch_device(), progress=progress).target
     return {"name": config.target.name, "digest": target.digest, "settings": config.target.resolved()}, target, config, (pairs, split)

@@ -62,6 +62,7 @@ def _strength(results: dict[str, Any]) -> Iterator[Check]:
         lost = {name: scores["clean"] - scores[name] for name in ("noise", "attacked", "ceiling") if scores[name] is not None}
         titles = {"noise": "noise", "attacked": "attack", "ceiling": "ceiling"}
         losses = "mAP lost: " + ", ".join(f"{titles[name]} {value:.3f}" for name, value in lost.items())
+        losses += "; the white box does not know the target's defence" if results["threat_model"].get("defence_known") is False else ""
         if "ceiling" in lost:
             yield Check(f"{direction}: the ceiling is above the attack", lost["ceiling"] >= lost["attacked"] - TOLERANCE, losses)
         yield Check(f"{direction}: the attack does something", lost["attacked"] > TOLERANCE, losses)
@@ -77,7 +78,7 @@ def _trials(results: dict[str, Any]) -> Iterator[Check]:
     for direction, found in results.get("trials", {}).get("directions", {}).items():
         yield from _radius(direction, found)
         yield from _slopes(direction, found)
-        yield _twice(direction, found)
+        yield _twice(direction, found, results.get("threat_model", {}).get("defence") or {})
 
 
 def _radius(direction: str, found: dict[str, Any]) -> Iterator[Check]:
@@ -106,12 +107,17 @@ def _slopes(direction: str, found: dict[str, Any]) -> Iterator[Check]:
         yield Check(f"{direction}: tanh is not saturated", found["saturated"] < SATURATED, detail)
 
 
-def _twice(direction: str, found: dict[str, Any]) -> Check:
+def _twice(direction: str, found: dict[str, Any], defence: dict[str, Any]) -> Check:
+    """Whether answers repeat. A defence that draws for each picture repeats them, and is random all the same."""
     name, asked = f"{direction}: the target repeats its answers", found["asked_twice"]
     if asked is None:
         return Check(name, None, "nothing was left of evaluation.cap to ask for an answer twice")
     bill = ", paid by the referee" if found["paid"] else ""
     suspicion = "" if not found["differed"] else "; it may answer at random, and single answers then say little"
+    if direction.startswith("image") and "redraws" in defence:
+        once = "once for each picture, so one that differs by a grey level meets another draw"
+        when = "at each question, so single answers say little" if defence["redraws"] else once
+        suspicion = f"; its defence, {defence['name']}, draws at random {when}"
     return Check(
         name, not found["differed"], f"{found['differed']} of {asked} items asked twice were answered in two ways{bill}{suspicion}"
     )

@@ -188,7 +188,7 @@ def serve_command(
 
 @app.command("list")
 def list_command(
-    kind: Annotated[str, typer.Argument(help="attacks, objectives, targets, surrogates, datasets or metrics")],
+    kind: Annotated[str, typer.Argument(help="attacks, objectives, targets, defences, surrogates, datasets or metrics")],
 ) -> None:
     """What there is to choose from, in a line each.
 

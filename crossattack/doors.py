@@ -8,14 +8,15 @@ it shows lists nobody sees a code.
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 
 from crossattack.attacks import AttackContext, WhiteBox
+from crossattack.attacks._granted import with_slopes
 from crossattack.catalogue import Catalogue
 from crossattack.config import RunConfig
 from crossattack.datasets import Pairs
+from crossattack.deployed import Deployed
 from crossattack.endpoint import Endpoint, Similarity
 from crossattack.fingerprint import fingerprint_images, fingerprint_texts
 from crossattack.index import Index, build_index
@@ -48,22 +49,26 @@ class Doors:
     oracle: Oracle
     referee: Referee
     index: Index | None
-    target: Any
+    system: Deployed
     roles: Roles
     visit: Visit | None
 
     def white_box(self, context: AttackContext) -> AttackContext | None:
         """The same context with everything granted, or None where there is no looking inside."""
-        if self.visit is not None or self.index is None or getattr(self.target, "opaque", False):
+        target = self.system.target
+        followed = target if self.system.followed is None else self.system.followed
+        if self.visit is not None or self.index is None or getattr(target, "opaque", False):
             return None
-        labels = self.roles.database.labels, self.roles.query.labels, self.roles.own.labels
-        return replace(context, white_box=WhiteBox(self.target, self.index.images, self.index.texts, *labels, self.target.similarity))
+        query = self.roles.query
+        labels = self.roles.database.labels, query.labels, self.roles.own.labels
+        box = WhiteBox(followed, self.index.images, self.index.texts, *labels, target.similarity, target)
+        return replace(context, white_box=with_slopes(box, query.images[:2].to(context.device)))
 
 
 @contextmanager
 def open_doors(
     config: RunConfig,
-    target: Any,
+    system: Deployed,
     ledger: Ledger,
     roles: Roles,
     device: str,
@@ -71,12 +76,13 @@ def open_doors(
     clock: Callable[[str], AbstractContextManager[None]],
 ) -> Iterator[Doors]:
     """Both doors on the accounts of this ledger, and the codes of the target's database."""
+    target = system.target
     if isinstance(target, RemoteTarget):
         with visited(target, config, ledger, roles.query, roles.database, roles.held_back) as visit:
             oracle, referee = _open(config, ledger, visit.endpoint, visit.endpoint)
             with clock("database"):
                 asked = asked_index(referee, roles.database, progress) if oracle.reveals is Reveals.CODES else None
-            yield Doors(oracle, referee, asked, target, roles, visit)
+            yield Doors(oracle, referee, asked, system, roles, visit)
     else:
         with clock("database"):
             index = build_index(target, roles.database, device=device, progress=progress)
@@ -87,7 +93,7 @@ def open_doors(
         endpoint = LocalEndpoint(target, reveals, device=device, catalogue=catalogue, top_k=config.oracle.shown)
         shown = Reveals.CODES if target.similarity is Similarity.HAMMING else Reveals.FEATURES  # the owner sees what is compared
         oracle, referee = _open(config, ledger, endpoint, LocalEndpoint(target, shown, device=device))
-        yield Doors(oracle, referee, index, target, roles, None)
+        yield Doors(oracle, referee, index, system, roles, None)
 
 
 def asked_index(referee: Referee, database: Pairs, progress: Progress) -> Index:

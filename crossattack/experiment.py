@@ -13,6 +13,7 @@ from crossattack.attacks import AttackContext
 from crossattack.attacks._context import Attacked
 from crossattack.config import RunConfig
 from crossattack.datasets._store import digest
+from crossattack.deployed import deployed
 from crossattack.doors import Roles, open_doors
 from crossattack.evaluation import Goal, compare, judge
 from crossattack.evidence import Evidence, keep_codes
@@ -38,14 +39,15 @@ def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTH
     with clock("data"):
         pairs, split = given.data or config.data.plugin.load(progress)
     with clock("target"):
-        target = given.target or config.target.plugin.load(pairs.take(split.train), device=device, progress=progress)
+        system = deployed(config, pairs.take(split.train), device=device, progress=progress, given=given.target)
+        target = system.target
     read = pairs if reads_texts(target) else pairs.pictures()
     query, own, held_back = (read.take(role).read() for role in (split.query[: config.attacked], split.attacker, split.held_back))
     roles = Roles(query, read.take(split.database), own, held_back)
 
     with (
         Ledger.open(folder / "ledger.sqlite", target_digest=target.digest) as ledger,
-        open_doors(config, target, ledger, roles, device, progress, clock) as doors,
+        open_doors(config, system, ledger, roles, device, progress, clock) as doors,
     ):
         attack = config.attack.plugin
         wanted, chosen = wanted_pairs(query, own, streams), chosen_items(attack, roles.database)
@@ -62,6 +64,7 @@ def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTH
             chosen,
             config.surrogate.plugin,
             common=given.common,
+            front=system.front,
         )
         white_box = doors.white_box(black_box)
         contenders = {
@@ -70,7 +73,7 @@ def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTH
         }
         if white_box:
             ceiling = config.ceiling.plugin
-            alike = digest(query), split.digest(), target.digest, ceiling, streams, device, chosen
+            alike = digest(query), split.digest(), target.digest, ceiling, streams, device, chosen, *system.knowledge
             place = folder if ceiling.needs.queries else given.common.workplace("ceiling", folder, *alike)
             contenders["ceiling"] = (ceiling, replace(white_box, folder=place))
 

@@ -82,6 +82,7 @@ def class_name(name: str) -> str:
 
 ATTACKS = Registry("attack", "crossattack.attacks", members=("family", "needs", "fit"))
 DATASETS = Registry("data set", "crossattack.datasets", unlisted=(GIVEN,))
+DEFENCES = Registry("defence", "crossattack.defences")
 OBJECTIVES = Registry("objective", "crossattack.objectives")
 TARGETS = Registry("target", "crossattack.targets", unlisted=(GIVEN,))
 IMAGE_TOWERS = Registry("image tower", "surrogates.towers.images")

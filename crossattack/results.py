@@ -116,7 +116,8 @@ def threat_model(evidence: Evidence) -> dict[str, Any]:
     """What the attacker sees, may change, and knows beforehand.
 
     `family_known`: a surrogate has the target's own picture network; `start_known`: and the weights that it started from.
-    `vocabulary_known`: a surrogate's words are all the target's; they come from the attacker's own pairs.
+    `vocabulary_known`: a surrogate's words are all the target's; they come from the attacker's own pairs. `defence_known`: white
+    boxes and surrogates know the target's defence, in front of it or in its training; null where it has none.
     """
     config = evidence.config
     attack, target, recipe = config.attack.plugin, config.target.plugin, config.surrogate.plugin
@@ -133,6 +134,8 @@ def threat_model(evidence: Evidence) -> dict[str, Any]:
         "family_known": uses_surrogate and recipe.image_tower == getattr(target, "image_tower", None),
         "start_known": uses_surrogate and start(recipe) is not None and start(recipe) == start(target),
         "vocabulary_known": False,
+        "defence": config.defence and config.defence.resolved(),
+        "defence_known": config.oracle.adaptive if config.defence or getattr(target, "plain", target) != target else None,
     }
 
 

@@ -83,7 +83,7 @@ def try_out(
 
 def _opened(ceiling: Attack, context: AttackContext, box: WhiteBox, items: Items) -> dict[str, Tensor]:
     """The trials of a target that lies open. Texts that are no bags of words have no slope here, and no radius."""
-    first, again = (encode(box.encoder, modality_of(items), items.values, device=context.device) for _ in range(2))
+    first, again = (encode(box.answering, modality_of(items), items.values, device=context.device) for _ in range(2))
     found = {"first": first, "again": again}
     if isinstance(items, Pictures) or box.encoder.vocabulary:
         found |= {"slopes": slopes(context, box, items), **_by_radius(ceiling, context, box, items)}
@@ -119,7 +119,7 @@ def _by_radius(ceiling: Attack, context: AttackContext, box: WhiteBox, items: It
     }
     found, here = {}, context if box.encoder.vocabulary else replace(context, texts=())  # what stays as it is was said before
     for name, attack in strides.items():
-        outputs = encode(box.encoder, modality_of(items), attack.fit(here)(items).items.values, device=context.device)
+        outputs = encode(box.answering, modality_of(items), attack.fit(here)(items).items.values, device=context.device)
         found[name] = harden(outputs) if box.similarity is Similarity.HAMMING else outputs.float()
     return found
 
@@ -128,19 +128,21 @@ def slopes(context: AttackContext, box: WhiteBox, items: Items) -> Float[Tensor,
     """How much each item keeps of its output where it is, a step down its own slope and a random step away; and its largest slope.
 
     What is kept of a code is the mean of its relaxed bits times their signs; of a feature its product with a direction drawn for
-    the item. A step is a grey level of every pixel, or two hundredths of every word's weight.
+    the item. A step is a grey level of every pixel, or two hundredths of every word's weight. Slopes are those that are followed, what is
+    kept is what the target makes.
     """
     ground = ground_of(items, box.encoder, context.device, eps=1.0, norm="linf", text_eps=1.0)
     start, length = ground.ball.clean, 1 / 255 if ground.bags is None else WEIGHT
     drawn = [context.streams.torch("trials", modality_of(items), item) for item in items.ids]
     signs = torch.stack([torch.randint(0, 2, start.shape[1:], generator=each) for each in drawn]).to(start) * 2 - 1
+    meets = replace(ground, encoder=box.answering)
     with torch.no_grad():
-        outputs = ground.relaxed(start)
+        outputs = meets.relaxed(start)
     kept = outputs.sign() if box.similarity is Similarity.HAMMING else _directions(outputs, drawn)
     down = _slope(ground, start, kept)
     points = (start, (start - length * down.sign()).clamp(0, 1), (start - length * signs).clamp(0, 1))
     with torch.no_grad():
-        values = [(ground.relaxed(point) * kept).mean(1) for point in points]
+        values = [(meets.relaxed(point) * kept).mean(1) for point in points]
     return torch.stack([*values, down.abs().flatten(1).amax(1)], dim=1).double().cpu()
 
 

@@ -1,5 +1,6 @@
 """A picture network that makes features: a tower's maps under generalised-mean pooling, at length one."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ LEAST = 1e-6  # of a map's value: the roots of zero have no slope
 class FeatureNetwork(nn.Module):
     """Pictures -> features of length one, (items, dim): `f_c = (mean over places of max(x_c, 1e-6)^p)^(1/p)`, then a linear head if any.
 
-    pooling: p, learned with the rest; 1 is the mean, large is the maximum. dim: of the head; None for none.
+    pooling: p, learned with the rest; 1 is the mean, large is the maximum. dim: of the head; None for none. front: what
+    pictures go through first, if anything; no part of its file.
 
     Paper: Radenovic, Tolias, Chum, "Fine-tuning CNN Image Retrieval with No Human Annotation", IEEE TPAMI 2018.
     """
+
+    front: Callable[[Tensor], Tensor] | None = None
 
     def __init__(self, image: str, *, weights: str = "none", pooling: float = 3.0, dim: int | None = None) -> None:
         super().__init__()
@@ -55,7 +59,8 @@ class FeatureNetwork(nn.Module):
 
     def project_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items dim"]:
         """Features before they are brought to length one."""
-        maps = self.image_tower.maps(images).clamp(min=LEAST)  # (items, channels, rows, columns)
+        shown = images if self.front is None else self.front(images)
+        maps = self.image_tower.maps(shown).clamp(min=LEAST)  # (items, channels, rows, columns)
         return self.head(maps.pow(self.pooling).mean((2, 3)).pow(1 / self.pooling))  # type: ignore[no-any-return]
 
     def encode_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items dim"]:

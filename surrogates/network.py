@@ -1,7 +1,7 @@
 """Two towers, two hash heads, one space of relaxed codes."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,10 @@ class HashingNetwork(nn.Module):
     """An image tower and a text tower with a hash head each: linear, or hidden layers of these widths and then linear.
 
     `project_*` gives the heads' unbounded outputs, (items, bits); `encode_*` gives relaxed codes, their tanh.
+    front: what pictures go through first, if anything; no part of its file.
     """
+
+    front: Callable[[Tensor], Tensor] | None = None
 
     def __init__(
         self, image: str, text: str, bits: int, *, text_settings: dict[str, Any], weights: str = "none", hidden: Sequence[int] = ()
@@ -36,7 +39,8 @@ class HashingNetwork(nn.Module):
         return self.image_tower  # type: ignore[no-any-return]
 
     def project_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items bits"]:
-        return self.image_head(self.image_tower(images))  # type: ignore[no-any-return]
+        shown = images if self.front is None else self.front(images)
+        return self.image_head(self.image_tower(shown))  # type: ignore[no-any-return]
 
     def project_texts(self, texts: Texts | Embedded) -> Float[Tensor, "items bits"]:
         return self.text_head(self.text_tower(texts))  # type: ignore[no-any-return]

@@ -32,6 +32,7 @@ from surrogates.precision import faster
 from surrogates.training import Schedule, train
 
 HERE = Path(__file__).parent
+LATER = {"patience": 2, "precision": "auto", "adversarial": 0.1, "smoothing": 0.1, "adversarial_steps": 5, "smoothing_weight": 2.0}
 
 
 class Killed(Exception):
@@ -148,14 +149,15 @@ def test_a_killed_target_is_trained_on_and_ends_with_equal_weights(
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_settings_that_came_later_leave_older_targets_where_they_are(name: str, empty_cache: Path) -> None:
-    """The key of what was trained before there were patience and precision is the same; with them, it is another target."""
+    """The key of what was trained before there were patience, precision and defences is the same; with them, it is another target."""
     pairs, split = scenes()
     plugin, version = TARGETS.load(name), sys.modules[TARGETS.load(name).__module__].VERSION
     recipe, few = plugin(), pairs.take(split.train)
-    older = {key: value for key, value in asdict(recipe).items() if key not in ("patience", "precision")}
+    older = {key: value for key, value in asdict(recipe).items() if key not in LATER}
     made_of = {"name": name, "version": version, "recipe": older, "data": _trained.digest(few)}
     assert _trained._made_of(name, recipe, version, few) == made_of
-    changed = [replace(recipe, precision="auto")] + ([replace(recipe, patience=2)] if hasattr(recipe, "patience") else [])
+    changed = [replace(recipe, **{key: value}) for key, value in LATER.items() if hasattr(recipe, key)]
+    assert changed
     assert all(_trained._made_of(name, other, version, few) != made_of for other in changed)
 
 

@@ -118,9 +118,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ran(folder / "runs/RUN", *WORDS[:-2], "attack={name: pgd, steps: 1}", "ceiling.steps=1")
     for name in NAMES[1:]:
         shutil.copytree(folder / "runs/RUN", folder / "runs" / name)
-    for kept in ("runs/SWEEP", "runs/budget", "docs/results"):
+    for kept in ("runs/SWEEP", "runs/budget", "runs/defences", "docs/results"):
         (folder / kept).mkdir(parents=True)
-    for kept in ("runs/SWEEP/sweep.json", "runs/budget/sweep.json", "FILE.json"):
+    for kept in ("runs/SWEEP/sweep.json", "runs/budget/sweep.json", "runs/defences/sweep.json", "FILE.json"):
         (folder / kept).write_text(json.dumps(budget()), encoding="utf-8")
     rng = np.random.default_rng(0)
     labels = {key: rng.integers(0, 2, (items, 5)) for key, items in (("q_l", 6), ("r_l", 30))}

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from crossattack.errors import UnknownName
-from crossattack.registry import ATTACKS, DATASETS, IMAGE_TOWERS, OBJECTIVES, TARGETS, TEXT_TOWERS, Registry, class_name
+from crossattack.registry import ATTACKS, DATASETS, DEFENCES, IMAGE_TOWERS, OBJECTIVES, TARGETS, TEXT_TOWERS, Registry, class_name
 
-ALL = (ATTACKS, DATASETS, OBJECTIVES, TARGETS, IMAGE_TOWERS, TEXT_TOWERS)
+ALL = (ATTACKS, DATASETS, DEFENCES, OBJECTIVES, TARGETS, IMAGE_TOWERS, TEXT_TOWERS)
 PLUGINS = [pytest.param(registry, name, id=f"{registry.kind} {name}") for registry in ALL for name in registry.names()]
 
 

@@ -138,6 +138,7 @@ def test_a_refused_setting_is_an_error_of_the_configuration(tmp_path: Path) -> N
         ("iterations", 60, {"attack.steps": [0, 1, 2, 5, 10, 20, 50, 100, 200, 500], "attack": ["aach", "mi_fgsm"]}),
         ("eps", 36, {"attack.eps": [f"{eps}/255" for eps in (1, 2, 4, 8, 12, 16)]}),
         ("bits", 24, {"target.bits": [16, 32, 64, 128]}),
+        ("defences", 22, {"seed": [0, 1]}),
         ("leaderboard", 84, {"seed": [0, 1, 2]}),
     ],
 )

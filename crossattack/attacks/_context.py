@@ -10,7 +10,16 @@ from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from crossattack.attacks._answers import Answers, CodeAnswers, FeatureAnswers, ListAnswers
-from crossattack.attacks._surrogate import FeatureSurrogate, Lesson, Surrogate, SurrogateRecipe, fit_features, fit_surrogate, triplets
+from crossattack.attacks._surrogate import (
+    FeatureSurrogate,
+    Front,
+    Lesson,
+    Surrogate,
+    SurrogateRecipe,
+    fit_features,
+    fit_surrogate,
+    triplets,
+)
 from crossattack.codes import Codes, harden
 from crossattack.common import Common
 from crossattack.encoding import Encoder
@@ -41,7 +50,10 @@ class OpenEncoder(Encoder, Protocol):
 
 @dataclass(frozen=True)
 class WhiteBox:
-    """Everything: what a ceiling is computed with, and no black box ever sees."""
+    """Everything: what a ceiling is computed with, and no black box ever sees.
+
+    target: what answers, where that is another than the `encoder` whose slopes are followed: one behind a defence.
+    """
 
     encoder: OpenEncoder
     image_codes: Codes | Float[Tensor, "items dim"]  # of the database; features where the target compares those
@@ -50,6 +62,12 @@ class WhiteBox:
     query_labels: Bool[Tensor, "attacked labels"]  # of the attacked items, by their ids
     own_labels: Bool[Tensor, "pairs labels"]  # of the attacker's own pairs
     similarity: Similarity = Similarity.HAMMING  # how the target compares what its encoder makes
+    target: OpenEncoder | None = None
+
+    @property
+    def answering(self) -> OpenEncoder:
+        """What the attacked items will meet."""
+        return self.encoder if self.target is None else self.target
 
 
 @dataclass(frozen=True)
@@ -79,6 +97,7 @@ class AttackContext:
     folder: where checkpoints go; a resumed run finds there what was finished.
     pairs: the attacked items by pairs, for attacks that need them so.
     common: where runs that ask and train alike find what one of them has trained.
+    front: the target's defence, where the attacker knows of one: its surrogates have it in front.
     """
 
     oracle: Oracle
@@ -95,6 +114,7 @@ class AttackContext:
     white_box: WhiteBox | None = None
     pairs: Attacked | None = None
     common: Common = field(default_factory=Common)
+    front: Front = None
     made: dict[str, Surrogate | FeatureSurrogate] = field(default_factory=dict)  # by name; for the referee to look at
 
     @property
@@ -110,8 +130,9 @@ class AttackContext:
         """
         path = self.folder / f"{name}.safetensors"
         answers = self.answers(reserve)
-        with self.common.made_once(files_of(path), answers, self.recipe, self.streams, self.device, lesson.__module__, lesson.__qualname__):
-            made = fit_surrogate(answers, self.recipe, self.streams, self.device, self.progress, path, lesson)
+        of = answers, self.recipe, self.streams, self.device, lesson.__module__, lesson.__qualname__, *self._behind
+        with self.common.made_once(files_of(path), *of):
+            made = fit_surrogate(answers, self.recipe, self.streams, self.device, self.progress, path, lesson, self.front)
         self.made[name] = made
         return made
 
@@ -119,10 +140,15 @@ class AttackContext:
         """The same of a target that makes features of pictures alone."""
         path = self.folder / f"{name}.safetensors"
         answers = self.feature_answers(reserve)
-        with self.common.made_once(files_of(path), answers, self.recipe, self.streams, self.device):
-            made = fit_features(answers, self.recipe, self.streams, self.device, self.progress, path)
+        with self.common.made_once(files_of(path), answers, self.recipe, self.streams, self.device, *self._behind):
+            made = fit_features(answers, self.recipe, self.streams, self.device, self.progress, path, self.front)
         self.made[name] = made
         return made
+
+    @property
+    def _behind(self) -> tuple[object, ...]:
+        """What tells surrogates behind a defence from others."""
+        return () if self.front is None else (self.front,)
 
     def allowance(self, queries: int) -> int:
         """Queries that one attacked item may cost: `queries`, the oracle's cap an item, an equal share of the budget; the least.

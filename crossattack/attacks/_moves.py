@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from crossattack.attacks._balls import SMALLEST as LEAST_SLOPE
 from crossattack.attacks._balls import Ball
+from crossattack.defences.resizing import placed
 
 Value: TypeAlias = Callable[[Tensor], Float[Tensor, " items"]]  # of points; to be lowered
 Draw: TypeAlias = Callable[[tuple[int, ...]], Tensor]  # uniform draws from [0, 1] of this shape an item, each item its own
@@ -93,15 +94,9 @@ def _around(value: Value, point: Tensor, ball: Ball, moves: Moves, draw: Draw) -
 
 
 def resized(images: Float[Tensor, "items 3 height width"], probability: float, draw: Draw) -> Float[Tensor, "items 3 height width"]:
-    """With that probability, each picture shrunk to nine tenths or more, put somewhere on black; in one affine sampling."""
-    chance, size, down, right = draw((4,)).unbind(1)
-    scale = torch.where(chance < probability, SMALLEST + (1 - SMALLEST) * size, 1.0)
-    slack = 1 / scale - 1  # how far the smaller picture may move, in the sampling's coordinates
-    grid = torch.zeros(len(images), 2, 3, device=images.device, dtype=images.dtype)
-    grid[:, 0, 0] = grid[:, 1, 1] = 1 / scale
-    grid[:, 0, 2], grid[:, 1, 2] = slack * (2 * right - 1), slack * (2 * down - 1)
-    places = functional.affine_grid(grid, list(images.shape), align_corners=False)
-    return functional.grid_sample(images, places, align_corners=False)
+    """With that probability, each picture shrunk to nine tenths or more, put somewhere on black."""
+    chance, size, up, left = draw((4,)).unbind(1)
+    return placed(images, torch.where(chance < probability, SMALLEST + (1 - SMALLEST) * size, 1.0), up, left)
 
 
 def smoothed(slope: Float[Tensor, "items 3 height width"], kernel: int) -> Float[Tensor, "items 3 height width"]:

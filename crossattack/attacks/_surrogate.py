@@ -51,6 +51,7 @@ class FeatureSurrogate:
     answers: FeatureAnswers
 
 
+Front: TypeAlias = Callable[[Tensor], Tensor] | None  # of pictures: what the target is known to put before its network
 Lesson: TypeAlias = Callable[[HashingNetwork, Answers, SurrogateRecipe, Schedule, torch.Generator], Objective]
 
 
@@ -64,16 +65,25 @@ def triplets(
 
 
 def fit_features(
-    answers: FeatureAnswers, recipe: SurrogateRecipe, streams: Streams, device: str, progress: Progress, path: Path
+    answers: FeatureAnswers,
+    recipe: SurrogateRecipe,
+    streams: Streams,
+    device: str,
+    progress: Progress,
+    path: Path,
+    front: Front = None,
 ) -> FeatureSurrogate:
     """A picture network that learns to make the features that came back: the mean of 1 - their cosine; kept at `path`."""
     if path.exists():
         try:
-            return FeatureSurrogate(features_from_file(path).to(device), answers)
+            network = features_from_file(path).to(device)
+            network.front = front
+            return FeatureSurrogate(network, answers)
         except ValueError as error:
             log.warning("%s; training again.", error)
     torch.manual_seed(streams.number(path.stem, "initial weights"))
     network = FeatureNetwork(recipe.image_tower, weights=recipe.weights, dim=answers.features.shape[1]).to(device)
+    network.front = front
     wanted = torch.nn.functional.normalize(answers.features, dim=1).to(device)
 
     def objective(outputs: Float[Tensor, "batch dim"], batch: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
@@ -110,15 +120,20 @@ def fit_surrogate(
     progress: Progress,
     path: Path,
     lesson: Lesson = triplets,
+    front: Front = None,
 ) -> Surrogate:
     """Train on triplets mined in both directions, plus quantisation (see `_learning`), or on another lesson; kept at `path`.
+
+    front: what its pictures go through, in training and after.
 
     Paper: Li, Gao, Deng, Liu, Huang, "Adversarial Attack on Deep Cross-Modal Hamming Retrieval", ICCV 2021. Differs from
     the paper: its margin, weights and networks are not known to us; the two modalities are trained together.
     """
     if path.exists():
         try:
-            return _aimed(from_file(path).to(device), answers, device)
+            network = from_file(path).to(device)
+            network.front = front
+            return _aimed(network, answers, device)
         except ValueError as error:
             log.warning("%s; training again.", error)
     torch.manual_seed(streams.number(path.stem, "initial weights"))
@@ -127,6 +142,7 @@ def fit_surrogate(
     else:
         bits, words = recipe.bits, [*answers.texts, *answers.shown_texts]
     network = network_for(words, image=recipe.image_tower, text=recipe.text_tower, bits=bits, weights=recipe.weights).to(device)
+    network.front = front
     generator = streams.torch(path.stem, "batches")
     schedule = _schedule(recipe, len(answers.images))
     objective = lesson(network, answers, recipe, schedule, generator)

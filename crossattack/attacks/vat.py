@@ -1,21 +1,18 @@
 """The virtual adversarial direction: where a network's output changes fastest, found without any label."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import torch
-from jaxtyping import Float
 from pydantic import Field
-from torch import Tensor
 
 from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed
 from crossattack.attacks._aims import modality_of
-from crossattack.attacks._balls import lengths
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._eyes import open_eyes
 from crossattack.attacks._fields import Eps, Norm, Radius, Steps
 from crossattack.attacks._ground import ground_of
+from surrogates.worst import virtual_direction
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,26 +58,3 @@ class Vat:
             return ground.land(ball.project(ball.clean + ball.eps * ball.downhill(-direction)))
 
         return perturb
-
-
-def virtual_direction(
-    relaxed: Callable[[Tensor], Float[Tensor, "items bits"]],
-    clean: Float[Tensor, "items ..."],
-    draws: Float[Tensor, "items ..."],
-    *,
-    xi: float,
-    steps: int,
-) -> Float[Tensor, "items ..."]:
-    """Each item's direction of greatest change, of length one, from random draws; zero where there is no change."""
-    with torch.no_grad():
-        before = relaxed(clean)
-    direction = _unit(draws)
-    for _ in range(steps):
-        probe = (clean + xi * direction).requires_grad_()
-        (slope,) = torch.autograd.grad((relaxed(probe) - before).square().sum(), probe)
-        direction = _unit(slope)
-    return direction
-
-
-def _unit(values: Float[Tensor, "items ..."]) -> Float[Tensor, "items ..."]:
-    return values / lengths(values).clamp(min=1e-30)

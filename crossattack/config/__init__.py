@@ -32,9 +32,16 @@ from crossattack.config._sources import merge, read_override, read_yaml
 from crossattack.config._usual import as_usual
 from crossattack.errors import ConfigError
 from crossattack.leave import Leave
-from crossattack.registry import ATTACKS, DATASETS, TARGETS
+from crossattack.registry import ATTACKS, DATASETS, DEFENCES, TARGETS
 
-PLUGINS = {"data": (DATASETS, "pictograms"), "target": (TARGETS, "dcmh"), "attack": (ATTACKS, "aach"), "ceiling": (ATTACKS, "mi_fgsm")}
+NONE = "none"  # where there need not be a plugin
+PLUGINS = {
+    "data": (DATASETS, "pictograms"),
+    "target": (TARGETS, "dcmh"),
+    "defence": (DEFENCES, NONE),
+    "attack": (ATTACKS, "aach"),
+    "ceiling": (ATTACKS, "mi_fgsm"),
+}
 USUAL: Any = None  # a section that is not given: its default plugin with that plugin's own settings
 
 
@@ -51,6 +58,14 @@ def _section(value: object, info: Any) -> Section:
     if leader is not None and leader.name != PLUGINS["attack"][1] and leader.plugin.family == "text":
         usual = "joint" if "images" in leader.plugin.needs.changes else "tags"
     return chosen(value, registry, usual, leader=leader)
+
+
+def _defence(value: object) -> Section | None:
+    """What stands before the target, if anything does."""
+    table, (registry, usual) = as_table(value), PLUGINS["defence"]
+    if table and "name" not in table:
+        raise Problems([("name", f"one of {', '.join((NONE, *registry.names()))} wanted beside its settings, none got.")])
+    return None if table.get("name", NONE) in (NONE, None) else chosen(table, registry, usual)
 
 
 def _recipe(value: object) -> Section:
@@ -76,6 +91,7 @@ def _top_k(value: object) -> int | str | None:
 
 
 Plugin = Annotated[Section, PlainValidator(_section), PlainSerializer(Section.resolved)]
+Defence = Annotated[Section | None, PlainValidator(_defence), PlainSerializer(lambda found: NONE if found is None else found.resolved())]
 Recipe = Annotated[Section, PlainValidator(_recipe), PlainSerializer(Section.resolved)]
 
 
@@ -102,7 +118,9 @@ class OracleConfig(_Table):
 
     reveals: codes, ranking (ids of the `top_k` nearest of the target's own database; `all`: of the whole) or features.
     budget: the most queries of the attacker, over all phases. per_item: the most on behalf of one attacked item.
-    white_box: the attack itself is granted the target, the labels and the database codes.
+    white_box: the attack itself is granted the target, the labels and the database codes. adaptive: white boxes go through the
+    target's defence, taking the mean over `draws` of its draws where it is random, and surrogates have it in front; false: they
+    know the system without it.
     """
 
     reveals: Literal["codes", "ranking", "features"] = "codes"
@@ -110,6 +128,8 @@ class OracleConfig(_Table):
     budget: Count = 2000
     per_item: Count | None = None
     white_box: bool = False
+    adaptive: bool = True
+    draws: Annotated[Whole, Field(ge=1, le=1000)] = 8
 
     @property
     def shown(self) -> int | None:
@@ -136,6 +156,7 @@ class RunConfig(_Table):
     attacked: Annotated[Whole, Field(ge=1)] = 500
     data: Plugin = USUAL
     target: Plugin = USUAL
+    defence: Defence = None
     attack: Plugin = USUAL
     ceiling: Plugin = USUAL
     surrogate: Recipe = USUAL
@@ -157,7 +178,7 @@ class RunConfig(_Table):
         found += radius_problems("attack", self.attack) + radius_problems("ceiling", self.ceiling)
         found += reveals_problems(self.attack, self.oracle.reveals, self.oracle.top_k)
         found += tower_problems("target", self.target) + tower_problems("surrogate", self.surrogate)
-        found += service_problems(self.target, self.oracle.white_box) or features_problems(self.target, self.oracle.reveals)
+        found += service_problems(self.target, self.oracle.white_box, self.defence) or features_problems(self.target, self.oracle.reveals)
         if says := device_problem(self.device):
             found.append(("device", says))
         if found:

@@ -96,8 +96,10 @@ def radius_problems(key: str, section: Section) -> list[tuple[str, str]]:
     return [(f"{key}.eps", f"1 or less wanted, {eps:g} got; the nearest is 1. Pixels are in [0, 1]: write 8/255.")]
 
 
-def service_problems(target: Section, white_box: bool) -> list[tuple[str, str]]:
-    """What a service behind HTTP, or a model that is called and not looked into, cannot grant."""
+def service_problems(target: Section, white_box: bool, defence: Section | None) -> list[tuple[str, str]]:
+    """What a service behind HTTP, or a model that is called and not looked into, cannot grant; nor can anything be put before a service."""
+    if defence is not None and getattr(target.plugin, "remote", False):
+        return [("defence", f"none wanted with {target.name}, which is defended where it runs, {defence.name} got; leave it out.")]
     if not (white_box and (getattr(target.plugin, "remote", False) or getattr(target.plugin, "opaque", False))):
         return []
     return [("oracle.white_box", f"false wanted with {target.name}, of which nobody here sees the inside, true got; leave it out.")]

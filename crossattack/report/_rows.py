@@ -138,6 +138,8 @@ def _threat(model: Mapping[str, Any]) -> str:
     parts = [f"answers reveal {model.get('reveals')}{top_k}"]
     if isinstance(eps, int | float):
         parts.append(f"l2 {eps:.3g}" if model.get("norm") == "l2" else f"{model.get('norm', 'norm')} {255 * eps:.3g}/255")
+    if defence := model.get("defence"):
+        parts.append(f"the target is behind {defence.get('name')}")
     knows = [what for key, what in KNOWLEDGE.items() if model.get(key)]
     return ", ".join([*parts, f"the attacker knows {' and '.join(knows) or 'nothing of the target'}"])
 
@@ -147,6 +149,7 @@ KNOWLEDGE = {
     "start_known": "the weights it started from",
     "vocabulary_known": "its vocabulary",
     "white_box": "the target itself",
+    "defence_known": "its defence",
 }
 
 

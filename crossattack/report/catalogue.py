@@ -10,6 +10,7 @@ FOLDERS = {
     "attacks": ("crossattack.attacks",),
     "objectives": ("crossattack.objectives",),
     "targets": ("crossattack.targets",),
+    "defences": ("crossattack.defences",),
     "surrogates": ("surrogates.towers.images", "surrogates.towers.texts"),
     "datasets": ("crossattack.datasets",),
     "metrics": ("crossattack.metrics",),

@@ -104,6 +104,7 @@ def _log_as_json() -> None:
 
 def build(config: RunConfig, wish: Wish, tokens: Any, per_second: float | None, progress: Progress) -> Any:
     """The service of these settings: data loaded, target trained on first use, database encoded once."""
+    from crossattack.deployed import deployed
     from crossattack.endpoint import Reveals, Similarity
     from crossattack.errors import UsageError
     from crossattack.index import build_index
@@ -114,7 +115,7 @@ def build(config: RunConfig, wish: Wish, tokens: Any, per_second: float | None, 
     device = config.torch_device()
     pairs, split = config.data.plugin.load(progress)
     database = pairs.take(split.database)
-    target = config.target.plugin.load(pairs.take(split.train), device=device, progress=progress)
+    target = deployed(config, pairs.take(split.train), device=device, progress=progress).target
     if target.similarity is not Similarity.HAMMING:
         raise UsageError(f"a hashing target wanted to serve, {config.target.name} compares by {target.similarity.value}; choose another.")
     reveals = next(word for word in Reveals if word.value == wish.reveals)

@@ -36,6 +36,15 @@ from crossattack.errors import ConfigError, nearest
 KEYS: Final = ("name", "base", "grid", "attempts")
 TOGETHER: Final = "together"
 SAME_RUN: Final = ("name", "device")  # settings by which no two runs differ
+LATER: Final[Mapping[str, Any]] = {  # settings that came later, and what there was before them
+    "defence": "none",
+    "oracle.adaptive": True,
+    "oracle.draws": 8,
+    "target.adversarial": 0.0,
+    "target.adversarial_steps": 3,
+    "target.smoothing": 0.0,
+    "target.smoothing_weight": 1.0,
+}
 MOST: Final = 10_000  # cells
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
@@ -89,9 +98,20 @@ def name_of(path: Path, tree: Mapping[str, Any] | None = None) -> str:
 
 
 def digest_of(resolved: Mapping[str, Any]) -> str:
-    """Sixteen hexadecimal digits of all settings that decide a run's figures."""
-    decisive = {key: value for key, value in resolved.items() if key not in SAME_RUN}
+    """Sixteen hexadecimal digits of all settings that decide a run's figures; one that came later counts where it is not as before."""
+    decisive = {key: _as_before(key, value) for key, value in resolved.items() if key not in SAME_RUN and not _is_as_before(key, value)}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _as_before(section: str, value: Any) -> Any:
+    """A section less its settings that are as before."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: one for key, one in value.items() if not _is_as_before(f"{section}.{key}", one)}
+
+
+def _is_as_before(key: str, value: Any) -> bool:
+    return key in LATER and bool(value == LATER[key])
 
 
 def told(values: Mapping[str, Any]) -> str:

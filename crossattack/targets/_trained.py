@@ -37,7 +37,14 @@ Network = TypeVar("Network", bound=torch.nn.Module)
 log = logging.getLogger("crossattack")
 Precision = Literal["float32", "bfloat16", "auto"]
 COURSE = ".course"  # beside the file of a target that is being trained
-LATER = {"patience": None, "precision": "float32"}  # settings that came later
+LATER = {  # settings that came later, and what there was before them
+    "patience": None,
+    "precision": "float32",
+    "adversarial": 0.0,
+    "adversarial_steps": 3,
+    "smoothing": 0.0,
+    "smoothing_weight": 1.0,
+}
 
 
 @dataclass(frozen=True)

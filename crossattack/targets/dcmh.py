@@ -1,16 +1,18 @@
 """Deep Cross-Modal Hashing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int64
+from pydantic import Field
 from torch import Tensor
 
 from crossattack.datasets import Pairs
 from crossattack.progress import Progress
 from crossattack.targets._fitting import Batch, Bits, Epochs, Lesson, Material, Positive, Weight, fitted, towers, with_texts
+from crossattack.targets._hardening import Radius, hardened
 from crossattack.targets._trained import NetworkTarget, Precision, trained
 from surrogates.course import Course
 from surrogates.losses import pairwise_likelihood
@@ -26,6 +28,9 @@ class Dcmh:
     With u and v the networks' outputs for a picture and a text, theta = <u, v> / 2 and S = 1 where they share a label, the
     loss of a batch is the likelihood's log(1 + exp(theta)) - S theta, plus gamma times the distance of both from the
     code B = sign(u + v), plus eta times the imbalance of each bit over the batch.
+
+    adversarial, smoothing: radii against which training defends it, as adversarial training and virtual adversarial training do
+    (docs/defences.md); off at 0.
 
     Differs from the paper: one joint step on a batch's pairs instead of alternating whole epochs over the two networks,
     with B from the batch's own outputs instead of a table of all of them; means instead of sums; AdamW on a cosine
@@ -49,6 +54,16 @@ class Dcmh:
     patience: Epochs | None = None
     precision: Precision = "float32"
     seed: int = 0
+    adversarial: Radius = 0.0
+    adversarial_steps: Annotated[int, Field(ge=1, le=1000)] = 3
+    smoothing: Radius = 0.0
+    smoothing_weight: Weight = 1.0
+
+    @property
+    def plain(self) -> "Dcmh":
+        """The same without defences: what an attacker trains who does not know of them."""
+        usual = {key: getattr(Dcmh, key) for key in ("adversarial", "adversarial_steps", "smoothing", "smoothing_weight")}
+        return replace(self, **usual)
 
     def load(self, train: Pairs, *, device: str, progress: Progress) -> NetworkTarget:
         """The target that learned from these pairs; trained on first use. `UsageError` where they have no texts."""
@@ -69,4 +84,5 @@ class Dcmh:
             balance = images.mean(0).square().mean() + texts.mean(0).square().mean()
             return pairwise_likelihood(images, texts, material.relevant(batch)) + self.gamma * quantised + self.eta * balance
 
-        return Lesson(objective)
+        radii: dict[str, float] = {"adversarial": self.adversarial, "smoothing": self.smoothing, "weight": self.smoothing_weight}
+        return hardened(network, Lesson(objective), steps=self.adversarial_steps, **radii)
