@@ -4,12 +4,14 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from math import log10
 from pathlib import Path
 from statistics import mean
 from typing import Any
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = " ".join((ROOT / "docs/experiments.md").read_text(encoding="utf-8").split())
@@ -66,9 +68,48 @@ def test_what_a_query_buys_is_told_as_it_was_measured() -> None:
     assert "{} after 100 queries, {} after 1,000, {} at the end".format(*bits) in PAGE
 
 
-def test_the_figure_is_drawn_from_the_kept_sweep(tmp_path: Path) -> None:
-    drawn = tmp_path / "budget.svg"
-    subprocess.run([sys.executable, "-m", "crossattack.report.sweep", str(ROOT / "docs/results/budget.json"), str(drawn)], check=True)
-    told = [re.findall(r"<!-- ([^>]*) -->", path.read_text(encoding="utf-8")) for path in (drawn, ROOT / "docs/budget.svg")]
+@pytest.mark.parametrize("name", ["budget", "transfer"])
+def test_the_figure_is_drawn_from_the_kept_sweep(name: str, tmp_path: Path) -> None:
+    drawn = tmp_path / f"{name}.svg"
+    subprocess.run([sys.executable, "-m", "crossattack.report.sweep", str(ROOT / f"docs/results/{name}.json"), str(drawn)], check=True)
+    told = [re.findall(r"<!-- ([^>]*) -->", path.read_text(encoding="utf-8")) for path in (drawn, ROOT / f"docs/{name}.svg")]
     assert told[0] == told[1]
     assert len(told[0]) > 10
+
+
+class TestTransfer:
+    KEPT = json.loads((ROOT / "docs/results/transfer.json").read_text(encoding="utf-8"))
+    TOWERS = ("efficientnet_lite0", "mobilenet_v2", "convnet")
+
+    def mean(self, target: str, surrogate: str, of: Callable[[dict[str, Any]], float]) -> float:
+        wanted = {"target.image_tower": target, "surrogate.image_tower": surrogate}
+        return mean(of(cell) for cell in self.KEPT["cells"] if cell["state"] == "done" and wanted.items() <= cell["values"].items())
+
+    def recovered(self, target: str, surrogate: str, direction: str = "image_to_text") -> float:
+        return 100 * self.mean(target, surrogate, lambda cell: cell["directions"][direction]["recovered"])
+
+    def test_who_knows_the_family_is_told_as_it_was_measured(self) -> None:
+        done = [cell for cell in self.KEPT["cells"] if cell["state"] == "done"]
+        assert f"{len(done)} of 27 runs" in PAGE
+        assert len(self.KEPT["cells"]) == 27
+        own = mean(self.recovered(tower, tower) for tower in self.TOWERS)
+        other = mean(self.recovered(target, surrogate) for target in self.TOWERS for surrogate in self.TOWERS if target != surrogate)
+        assert (
+            f"own network recovers {own:.0f} % of what a white box takes, one with another {other:.0f} %, a gap of {own - other:.0f} points"
+            in PAGE
+        )
+        lite, mobile = "efficientnet_lite0", "mobilenet_v2"
+        shares = [self.recovered(*pair) for pair in ((lite, lite), (mobile, mobile), (lite, mobile), (mobile, lite))]
+        assert (
+            "{:.0f} % for `efficientnet_lite0`, {:.0f} % for `mobilenet_v2`, and of those two on each other {:.0f} % and {:.0f} %.".format(
+                *shares
+            )
+            in PAGE
+        )
+        bits = [100 * self.mean(target, lite, lambda cell: cell["surrogates"][0]["bit_agreement"]) for target in (mobile, lite)]
+        assert "has {:.0f} % of the bits of a `mobilenet_v2` target it never harms, and {:.0f} % of those".format(*bits) in PAGE
+        texts = [self.recovered(target, surrogate, "text_to_image") for target in self.TOWERS for surrogate in self.TOWERS]
+        assert f"and {min(texts):.0f} % to {max(texts):.0f} % are recovered" in PAGE
+        scores = [self.mean("convnet", "convnet", lambda cell: cell["directions"]["image_to_text"]["map"]["clean"])]
+        scores += [self.mean("convnet", "convnet", lambda cell: cell["directions"]["image_to_text"]["map"]["ceiling"])]
+        assert "only from {:.3f} to {:.3f}".format(*scores) in PAGE

@@ -124,7 +124,7 @@ def count(value: float | int | None) -> str:
 
 def share(value: float | int | None) -> str:
     """31 %, or a dash."""
-    return NONE if value is None else f"{100 * value:.0f} %"
+    return NONE if value is None else f"{100 * value:z.0f} %"
 
 
 def _share_with_interval(value: float | int | None, interval: Any) -> str:

@@ -60,7 +60,7 @@ def in_short(headline: Mapping[str, Any] | None) -> str:
     for name, one in ((headline or {}).get("directions") or {}).items():
         scores = one.get("map") or {}
         shown = " -> ".join("–" if scores.get(key) is None else f"{scores[key]:.3f}" for key in ("clean", "attacked"))
-        recovered = "" if one.get("recovered") is None else f", recovered {one['recovered']:.0%}"
+        recovered = "" if one.get("recovered") is None else f", recovered {one['recovered']:z.0%}"
         parts.append(f"{name} mAP {shown}{recovered}")
     return "; ".join(parts)
 
