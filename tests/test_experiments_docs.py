@@ -89,9 +89,7 @@ class TestTransfer:
         return 100 * self.mean(target, surrogate, lambda cell: cell["directions"][direction]["recovered"])
 
     def test_who_knows_the_family_is_told_as_it_was_measured(self) -> None:
-        done = [cell for cell in self.KEPT["cells"] if cell["state"] == "done"]
-        assert f"{len(done)} of 27 runs" in PAGE
-        assert len(self.KEPT["cells"]) == 27
+        assert [cell["state"] for cell in self.KEPT["cells"]] == ["done"] * 27
         own = mean(self.recovered(tower, tower) for tower in self.TOWERS)
         other = mean(self.recovered(target, surrogate) for target in self.TOWERS for surrogate in self.TOWERS if target != surrogate)
         assert (
