@@ -219,7 +219,15 @@ def test_our_own_bugs_leave_a_traceback_and_a_line_in_the_log(monkeypatch: pytes
 
 
 def test_what_there_is_to_choose_is_listed(capfd: pytest.CaptureFixture[str]) -> None:
-    known = {"attacks": "aach", "objectives": "own", "targets": "dcmh", "surrogates": "convnet", "datasets": "scenes", "metrics": "ranking"}
+    known = {
+        "attacks": "aach",
+        "objectives": "own",
+        "targets": "dcmh",
+        "defences": "jpeg",
+        "surrogates": "convnet",
+        "datasets": "scenes",
+        "metrics": "ranking",
+    }
     assert set(known) == set(FOLDERS)
     for kind, name in known.items():
         assert main(["list", kind]) == 0
