@@ -118,10 +118,11 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ran(folder / "runs/RUN", *WORDS[:-2], "attack={name: pgd, steps: 1}", "ceiling.steps=1")
     for name in NAMES[1:]:
         shutil.copytree(folder / "runs/RUN", folder / "runs" / name)
-    for kept in ("runs/SWEEP", "runs/budget", "runs/defences", "docs/results"):
-        (folder / kept).mkdir(parents=True)
-    for kept in ("runs/SWEEP/sweep.json", "runs/budget/sweep.json", "runs/defences/sweep.json", "FILE.json"):
-        (folder / kept).write_text(json.dumps(budget()), encoding="utf-8")
+    (folder / "docs/results").mkdir(parents=True)
+    for sweep in {"SWEEP", *(Path(rest.split()[1]).stem for rest in SWEEPS)}:
+        (folder / "runs" / sweep).mkdir()
+        (folder / "runs" / sweep / "sweep.json").write_text(json.dumps(budget()), encoding="utf-8")
+    (folder / "FILE.json").write_text(json.dumps(budget()), encoding="utf-8")
     rng = np.random.default_rng(0)
     labels = {key: rng.integers(0, 2, (items, 5)) for key, items in (("q_l", 6), ("r_l", 30))}
     codes = {f"{side}_{kind}": rng.choice([-1.0, 1.0], (len(labels[f"{side}_l"]), 8)) for side in "qr" for kind in ("img", "txt")}
