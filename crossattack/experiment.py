@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from crossattack.attacks import AttackContext
+from crossattack.attacks import Attack, AttackContext
 from crossattack.attacks._context import Attacked
 from crossattack.config import RunConfig
 from crossattack.datasets._store import digest
@@ -67,15 +67,8 @@ def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTH
             front=system.front,
         )
         white_box = doors.white_box(black_box)
-        contenders = {
-            "noise": (noise_like(attack), black_box),
-            "attacked": (attack, white_box if white_box and config.oracle.white_box else black_box),
-        }
-        if white_box:
-            ceiling = config.ceiling.plugin
-            alike = digest(query), split.digest(), target.digest, ceiling, streams, device, chosen, *system.knowledge
-            place = folder if ceiling.needs.queries else given.common.workplace("ceiling", folder, *alike)
-            contenders["ceiling"] = (ceiling, replace(white_box, folder=place))
+        alike = digest(query), split.digest(), target.digest, streams, device, chosen, *system.knowledge
+        contenders = contenders_of(config, black_box, white_box, alike)
 
         clean, whole = untouched(query), Attacked(query.pixels(), tuple(query.texts))
         conditions = {"clean": clean}
@@ -98,3 +91,22 @@ def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTH
         if doors.visit:
             doors.visit.note_count("after")
         return assemble(evidence, started, clock, folder / "results.json")
+
+
+def contenders_of(
+    config: RunConfig, black_box: AttackContext, white_box: AttackContext | None, alike: tuple[object, ...]
+) -> dict[str, tuple[Attack, AttackContext]]:
+    """Who changes the items, by condition, and what each is granted: the control, the attack, and a ceiling where one is allowed.
+
+    alike: what ceilings of other runs have to agree in to be this one's; one that asks the target is each run's own.
+    """
+    attack, ceiling = config.attack.plugin, config.ceiling.plugin
+    found: dict[str, tuple[Attack, AttackContext]] = {
+        "noise": (noise_like(attack), black_box),
+        "attacked": (attack, white_box if white_box and config.oracle.white_box else black_box),
+    }
+    if white_box:
+        own = white_box.folder
+        place = own if ceiling.needs.queries else white_box.common.workplace("ceiling", own, ceiling, *alike)
+        found["ceiling"] = (ceiling, replace(white_box, folder=place))
+    return found
