@@ -1,0 +1,53 @@
+"""docs/experiments.md tells the kept sweeps of one setting each as they were measured."""
+
+import json
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = " ".join((ROOT / "docs/experiments.md").read_text(encoding="utf-8").split())
+
+
+class Curve:
+    """A kept sweep over attacks, values of one setting, and three seeds."""
+
+    def __init__(self, name: str, key: str) -> None:
+        self.kept = json.loads((ROOT / f"docs/results/{name}.json").read_text(encoding="utf-8"))
+        self.key = key
+
+    def cells(self, attack: str, value: Any) -> list[dict[str, Any]]:
+        found = [cell for cell in self.kept["cells"] if (cell["values"]["attack"], cell["values"][self.key]) == (attack, value)]
+        assert [(cell["values"]["seed"], cell["state"]) for cell in found] == [(seed, "done") for seed in (0, 1, 2)]
+        return found
+
+    def score(self, attack: str, value: Any, condition: str, direction: str = "image_to_text") -> str:
+        return f"{mean(cell['directions'][direction]['map'][condition] for cell in self.cells(attack, value)):.3f}"
+
+    def recovered(self, attack: str, value: Any, direction: str = "image_to_text") -> str:
+        """Mean over the seeds with its interval."""
+        cells = self.cells(attack, value)
+        (pooled,) = [one for one in self.kept["intervals"] if one["cells"] == [cell["digest"] for cell in cells]]
+        low, high = (100 * bound for bound in pooled["directions"][direction]["recovered_ci95"])
+        return f"{100 * mean(cell['directions'][direction]['recovered'] for cell in cells):.0f} % [{low:.0f}, {high:.0f}]"
+
+
+@pytest.fixture(scope="module")
+def eps() -> Curve:
+    return Curve("eps", "attack.eps")
+
+
+def test_how_far_a_pixel_has_to_go_is_told_as_it_was_measured(eps: Curve) -> None:
+    assert len(eps.kept["cells"]) == 36
+    at = {radius: eps.recovered("aach", f"{radius}/255") for radius in (1, 4, 8, 16)}
+    down = eps.score("aach", "4/255", "ceiling")
+    assert f"the ceiling is down at {down}, as good as done; AACH recovers {at[4]} of that, at 8/255 {at[8]}, at 16/255 {at[16]}." in PAGE
+    assert float(down) - float(eps.score("aach", "16/255", "ceiling")) < 0.02
+    clean, ceiling, attacked = (eps.score("aach", "1/255", condition) for condition in ("clean", "ceiling", "attacked"))
+    assert f"from {clean} to {ceiling}, AACH to {attacked}, {at[1]} of it." in PAGE
+    noises = [eps.score("aach", radius, "noise") for radius in ("1/255", "8/255", "16/255")]
+    assert "{} at 1/255, {} at 8/255, {} at 16/255.".format(*noises) in PAGE
+    assert f"at 4/255 `mi_fgsm` recovers {eps.recovered('mi_fgsm', '4/255')}, at 16/255 as much as AACH." in PAGE
+    assert eps.recovered("mi_fgsm", "16/255").split()[0] == at[16].split()[0]
