@@ -4,21 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from jaxtyping import Float, Int32, Int64, UInt8
+from jaxtyping import Float, Int8, Int32, Int64, UInt8
 from torch import Tensor
 
-from crossattack.codes import Codes
 from surrogates.texts import Text
 
 
 @dataclass(frozen=True)
 class CodeAnswers:
-    """The attacker's pairs that were queried, and the codes that came back."""
+    """The attacker's pictures and texts that were queried, and the codes that came back: of pairs, or of more of the one than the other."""
 
-    images: UInt8[Tensor, "pairs 3 height width"]
+    images: UInt8[Tensor, "images 3 height width"]
     texts: Sequence[Text]
-    image_codes: Codes
-    text_codes: Codes
+    image_codes: Int8[Tensor, "images bits"]
+    text_codes: Int8[Tensor, "texts bits"]
 
 
 @dataclass(frozen=True)

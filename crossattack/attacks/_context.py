@@ -128,11 +128,16 @@ class AttackContext:
         reserve: queries to leave for later. lesson: what it learns from the answers, if not triplets. A finished surrogate
         is read back from `folder` on resume.
         """
-        path = self.folder / f"{name}.safetensors"
-        answers = self.answers(reserve)
-        of = answers, self.recipe, self.streams, self.device, lesson.__module__, lesson.__qualname__, *self._behind
+        return self.learned(self.answers(reserve), name=name, lesson=lesson)
+
+    def learned(
+        self, answers: Answers, *, name: str = "surrogate", lesson: Lesson = triplets, recipe: SurrogateRecipe | None = None
+    ) -> Surrogate:
+        """A surrogate of what these answers say, or the one that is there already; by another recipe than the run's where one is given."""
+        path, recipe = self.folder / f"{name}.safetensors", recipe or self.recipe
+        of = answers, recipe, self.streams, self.device, lesson.__module__, lesson.__qualname__, *self._behind
         with self.common.made_once(files_of(path), *of):
-            made = fit_surrogate(answers, self.recipe, self.streams, self.device, self.progress, path, lesson, self.front)
+            made = fit_surrogate(answers, recipe, self.streams, self.device, self.progress, path, lesson, self.front)
         self.made[name] = made
         return made
 

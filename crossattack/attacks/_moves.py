@@ -8,9 +8,10 @@
     nesterov     the slope is taken where the sum is about to lead (NI)
     neighbours   the slope is corrected by its mean over so many random points around, less itself, as of the step before (VMI)
 
-What none of them says is plain projected descent. `descend` is the whole loop.
+What none of them says is plain projected descent. `descend` is the whole loop, `way` the same point by point.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
@@ -57,8 +58,14 @@ def descend(value: Value, ball: Ball, moves: Moves, draw: Draw, *, alpha: float,
 
     An item's way does not depend on its neighbours in the batch: values are summed, and every item draws for itself.
     """
-    found = ball.clean if moves.start == "clean" else ball.anywhere(draw(tuple(ball.clean.shape[1:])))
-    added, correction = torch.zeros_like(found), torch.zeros_like(found)
+    start = ball.clean if moves.start == "clean" else ball.anywhere(draw(tuple(ball.clean.shape[1:])))
+    points = deque(way(value, ball, moves, draw, start, alpha=alpha, steps=steps), maxlen=1)
+    return points.pop() if points else start
+
+
+def way(value: Value, ball: Ball, moves: Moves, draw: Draw, start: Tensor, *, alpha: float, steps: int) -> Iterator[Tensor]:
+    """The points of a descent from `start`, one a step; `moves.start` has no say in it."""
+    found, added, correction = start, torch.zeros_like(start), torch.zeros_like(start)
     for _ in range(steps):
         here = found - alpha * moves.decay * added if moves.nesterov else found
         slope = _slope(value, here, moves, draw)
@@ -70,7 +77,7 @@ def descend(value: Value, ball: Ball, moves: Moves, draw: Draw, *, alpha: float,
         if moves.decay:
             added = ahead = moves.decay * added + ahead / _mean_size(ahead)
         found = ball.project(found + alpha * ball.downhill(ahead))
-    return found
+        yield found
 
 
 def _slope(value: Value, point: Tensor, moves: Moves, draw: Draw) -> Tensor:

@@ -90,8 +90,8 @@ def fit_features(
         found: Tensor = 1 - torch.nn.functional.cosine_similarity(outputs, wanted[batch.to(device)]).mean()
         return found
 
-    schedule = _schedule(recipe, len(answers.images))
-    with progress.stage(f"training {path.stem}", schedule.epochs) as tick, _in_a_line(path.stem):
+    schedule = schedule_of(recipe, len(answers.images))
+    with progress.stage(f"training {path.stem}", schedule.epochs) as tick, in_a_line(path.stem):
         train(network, answers.images, objective, schedule, streams.torch(path.stem, "batches"), tick=tick)
     with whole_file(path) as file:
         file.write_bytes(features_to_bytes(network))
@@ -99,7 +99,7 @@ def fit_features(
 
 
 @contextmanager
-def _in_a_line(name: str) -> Iterator[None]:
+def in_a_line(name: str) -> Iterator[None]:
     """A loss that is no longer finite, said to a person."""
     try:
         yield
@@ -107,7 +107,8 @@ def _in_a_line(name: str) -> Iterator[None]:
         raise TrainingFailed(f"training {name}: {error}") from error
 
 
-def _schedule(recipe: SurrogateRecipe, items: int) -> Schedule:
+def schedule_of(recipe: SurrogateRecipe, items: int) -> Schedule:
+    """How long and how fast a surrogate learns from so many items."""
     epochs = max(recipe.epochs, -(-recipe.least_steps // max(1, items // recipe.batch)))
     return Schedule(epochs=epochs, batch=recipe.batch, lr=recipe.lr, tower_lr=recipe.tower_lr)
 
@@ -144,9 +145,9 @@ def fit_surrogate(
     network = network_for(words, image=recipe.image_tower, text=recipe.text_tower, bits=bits, weights=recipe.weights).to(device)
     network.front = front
     generator = streams.torch(path.stem, "batches")
-    schedule = _schedule(recipe, len(answers.images))
+    schedule = schedule_of(recipe, len(answers.images))
     objective = lesson(network, answers, recipe, schedule, generator)
-    with progress.stage(f"training {path.stem}", schedule.epochs) as tick, _in_a_line(path.stem):
+    with progress.stage(f"training {path.stem}", schedule.epochs) as tick, in_a_line(path.stem):
         train(network, answers.images, objective, schedule, generator, tick=tick)
     with whole_file(path) as file:
         file.write_bytes(to_bytes(network))

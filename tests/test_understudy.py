@@ -1,0 +1,161 @@
+"""Understudy: whom it trusts, what it pays and keeps, and that nothing of the target reaches it but answers."""
+
+import json
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from remote_runs import ATTACK
+from test_serve_cli import started
+from worlds import attackers_world, scenes, untrained_target
+
+from crossattack.attacks import Pictures, Status
+from crossattack.attacks._audition import auditioned, points_of
+from crossattack.attacks._cast import Cast, correlation
+from crossattack.attacks._moves import Moves
+from crossattack.attacks.understudy import Understudy
+from crossattack.cli import main
+from crossattack.codes import harden
+from crossattack.encoding import encode
+from crossattack.errors import UsageError
+
+
+def quick(**settings: Any) -> Understudy:
+    return Understudy(**({"steps": 4, "asked": 3, "texts": 0.2} | settings))
+
+
+def test_correlation_of_bits_has_its_closed_form() -> None:
+    first, second = torch.tensor([[1.0, 1.0, 0.0, 0.0]]), torch.tensor([[1.0, 0.0, 0.0, 0.0]])
+    assert correlation(first, first) == pytest.approx(1)
+    assert correlation(first, 1 - first) == pytest.approx(-1)
+    assert correlation(first, second) == pytest.approx(1 / 3**0.5)  # phi of a table of 1, 1, 0, 2
+    assert correlation(first, torch.zeros(1, 4)) == 0
+
+
+def test_the_one_that_foresees_what_turns_is_trusted_and_leads(tmp_path: Path) -> None:
+    """The target's own network beside one of other weights: by one rehearsal all but all of the trust is the first's."""
+    pairs, _ = scenes()
+    kin, stranger = untrained_target(pairs).network, untrained_target(pairs, seed=1).network
+    with attackers_world(tmp_path, budget=60) as world:
+        answers = world.black.answers(reserve=20)
+        both = Cast((kin.requires_grad_(False), stranger.requires_grad_(False)), (1.0, 1.0), Moves(decay=1.0))
+        own = Pictures(tuple(range(8)), answers.images[:8])
+        codes = answers.image_codes[:8]
+        changed = points_of(world.black, both, own, own.values, codes.float(), quick(), 4)[-1]
+        turned = (harden(encode(world.target, "images", changed)) != codes).float()
+        trust = both.judged(own.values, changed, turned).trust
+    assert trust[0] == pytest.approx(1)
+    assert trust[1] < 0.5
+    assert turned.mean() > 0.1
+
+
+@pytest.mark.parametrize("queries", [0, 7])
+def test_the_bill_is_what_it_says(queries: int, tmp_path: Path) -> None:
+    attack = quick(queries=queries)
+    with attackers_world(tmp_path, budget=100, attacked=6) as world:
+        perturb = attack.fit(world.context(attack))
+        perturb(world.pictures)
+        perturb(world.words)
+        bill, made = world.ledger.bill("attacker"), world.black.made["surrogate-convnet"].answers
+    room = 100 - 6 * queries
+    assert 5 * queries <= bill.phases.get("attack", 0) <= 6 * queries  # points on the way may be the same picture twice
+    assert len(made.texts) == round(0.2 * room)
+    assert len(made.images) == min(room - round(0.2 * room) - room // 5, 48)  # as many as there are
+    assert bill.phases["mining"] <= room
+    assert bill.spent <= 100
+
+
+def test_more_queries_leave_no_picture_nearer(tmp_path: Path) -> None:
+    """On the same lessons: the first points are the same, and of all that were asked about the farthest is kept."""
+    far = list[torch.Tensor]()
+    for queries in (4, 10):
+        attack = quick(queries=queries, eps=0.2)
+        with attackers_world(tmp_path / str(queries), budget=70 + 6 * queries, attacked=6) as world:
+            changed = attack.fit(world.context(attack))(world.pictures)
+            clean, after = (harden(encode(world.target, "images", images)) for images in (world.pictures.values, changed.items.values))
+        far.append((clean != after).double().mean(1))
+        assert [status is Status.SUCCEEDED for status in changed.status] == (far[-1] >= 0.25).tolist()
+    assert (far[1] >= far[0]).all()
+    assert far[1].mean() > far[0].mean()
+
+
+def test_an_audition_settles_whom_to_trust_and_how_to_move(tmp_path: Path) -> None:
+    """On the target's own network: it is trusted, and its moves are those that turned more bits; twice as many queries as pictures."""
+    with attackers_world(tmp_path, budget=60) as world:
+        answers, attack = world.black.answers(reserve=20), quick(diversity=1.0)
+        cast = Cast((world.target.network.requires_grad_(False),), (1.0,), Moves(decay=1.0, diversity=0.5))
+        before = world.black.oracle.remaining
+        found = auditioned(world.black, cast, answers, attack, 17)
+        assert before - world.black.oracle.remaining == 16
+        own, codes = Pictures(tuple(range(-8, 0)), answers.images[:8]), answers.image_codes[:8]
+        turned = dict[float, float]()
+        for diversity in (0.0, 1.0):
+            moving = replace(cast, moves=Moves(decay=1.0, diversity=diversity))
+            changed = points_of(world.black, moving, own, own.values, codes.float(), attack, attack.steps)[-1]
+            turned[diversity] = float((harden(encode(world.target, "images", changed)) != codes).float().mean())
+    assert turned[0.0] != turned[1.0]
+    assert turned[found.moves.diversity] == max(turned.values())
+    assert found.trust == (pytest.approx(1),)
+
+
+def test_own_pictures_are_asked_about_in_the_order_of_every_attack(tmp_path: Path) -> None:
+    with attackers_world(tmp_path / "usual", budget=80) as world:
+        usual = world.black.answers().images
+    with attackers_world(tmp_path / "ours", budget=80) as world:
+        quick().fit(world.context(quick()))
+        ours = world.black.made["surrogate-convnet"].answers.images
+    count = min(len(usual), len(ours))
+    assert torch.equal(usual[:count], ours[:count])
+
+
+def test_families_are_trained_side_by_side_on_one_bill(tmp_path: Path) -> None:
+    attack = quick(families=("convnet", "cnnf:none"))
+    with attackers_world(tmp_path, budget=60, data=scenes(pixels=32)) as world:
+        attack.fit(world.context(attack))(world.pictures)
+        assert list(world.black.made) == ["surrogate-convnet", "surrogate-cnnf"]
+        assert world.ledger.bill("attacker").spent <= 60
+    assert {path.name for path in tmp_path.glob("surrogate-*.safetensors")} == {
+        "surrogate-convnet.safetensors",
+        "surrogate-cnnf.safetensors",
+    }
+
+
+def test_a_budget_too_small_to_learn_from_is_refused_before_anything_is_spent(tmp_path: Path) -> None:
+    with attackers_world(tmp_path, budget=14) as world:
+        with pytest.raises(UsageError, match=r"8 pictures or more to learn from wanted, 14 queries got; raise `oracle.budget`"):
+            quick().fit(world.context(quick()))
+        assert world.ledger.bill("attacker").spent == 0
+
+
+def test_texts_are_edited_by_two_words_at_most_and_cost_nothing(tmp_path: Path) -> None:
+    with attackers_world(tmp_path, budget=60) as world:
+        perturb = quick().fit(world.context(quick()))
+        spent = world.ledger.bill("attacker").spent
+        changed = perturb(world.words).items.values
+        assert world.ledger.bill("attacker").spent == spent
+    for before, after in zip(world.words.values, changed, strict=True):
+        assert before != after
+        assert len(set(before.split()) - set(after.split())) <= 2
+
+
+def test_a_target_in_another_process_gives_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of the target lies in this process but the address of a service; all figures are those of the run beside the target."""
+    monkeypatch.setenv("CROSSATTACK_CACHE", str(tmp_path / "cache"))
+    asked = ["attack=understudy", "attack.queries=3", "attack.asked=2", "oracle.budget=120"]
+    recipe = ["target.image_tower=convnet", "target.epochs=1", "target.bits=16", "ceiling.steps=2"]
+    found = dict[str, Any]()
+    with ExitStack() as stack:
+        _, told, _ = stack.enter_context(started(tmp_path, "--state", "state.sqlite"))
+        for name, target in (("local", recipe), ("remote", ["target=http", f"target.url={told['url']}", "target.rate=1e6"])):
+            sets = [part for each in (*ATTACK, *target, *asked) for part in ("--set", each)]
+            assert main(["run", "--quiet", "--runs", str(tmp_path / "runs"), "--name", name, *sets]) == 0
+            found[name] = json.loads((tmp_path / "runs" / name / "results.json").read_text(encoding="utf-8"))
+    assert found["remote"]["budget"]["phases"] == found["local"]["budget"]["phases"]
+    for direction in ("image_to_text", "text_to_image"):
+        ours, theirs = (found[name]["directions"][direction]["map"] for name in ("local", "remote"))
+        assert theirs["ceiling"] is None
+        assert [theirs[name] for name in ("clean", "noise", "attacked")] == [ours[name] for name in ("clean", "noise", "attacked")]
+    assert found["remote"]["surrogates"] == found["local"]["surrogates"]
