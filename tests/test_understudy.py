@@ -50,6 +50,8 @@ def test_the_one_that_foresees_what_turns_is_trusted_and_leads(tmp_path: Path) -
     assert trust[0] == pytest.approx(1)
     assert trust[1] < 0.5
     assert turned.mean() > 0.1
+    assert Cast(both.networks, (1.0, 0.049), both.moves).leading().networks == (kin,)
+    assert Cast(both.networks, (0.05, 1.0), both.moves).leading().trust == (0.05, 1.0)
 
 
 @pytest.mark.parametrize("queries", [0, 7])

@@ -91,7 +91,7 @@ def points_of(
 
 
 def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, terms: Terms, queries: int) -> Cast:
-    """The cast as so many queries about changed own pictures make it: whom to trust, and by which moves.
+    """The cast as so many queries about changed own pictures make it: who leads, how far each is trusted, and by which moves.
 
     Each picture, whose clean code is known, goes twice, straight and resized at random on the way. The moves that turned more bits are
     taken: surrogates of the target's family want the first, all others the second.
@@ -105,7 +105,7 @@ def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, terms: 
     turned = [(asked_codes(context, changed, "mining") != codes).float() for changed in shown]
     straight, resized = (float(each.mean()) for each in turned)
     judged = cast.judged(torch.cat([own.values, own.values]), torch.cat(shown), torch.cat(turned))
-    return replace(judged, moves=both[resized > straight])
+    return replace(judged.leading(), moves=both[resized > straight])
 
 
 def asked_codes(context: AttackContext, images: Bytes, phase: str, items: Sequence[int] | None = None) -> Codes:

@@ -18,6 +18,7 @@ from surrogates.network import HashingNetwork
 
 Bytes: TypeAlias = UInt8[Tensor, "items 3 height width"]
 LEAST_SKILL = 1e-3  # that no surrogate falls below: one of them has to lead
+FAINT = 0.05  # of the most trusted one's trust
 AT_ONCE = 100  # pictures looked at together
 
 
@@ -53,6 +54,12 @@ class Cast:
         """The same, each trusted by the square of how well it foresaw which bits turned: its correlation with what did, over all bits."""
         skills = [correlation(self._turned(network, clean, changed), turned) for network in self.networks]
         return replace(self, trust=tuple(max(skill, LEAST_SKILL) ** 2 for skill in skills))
+
+    def leading(self) -> "Cast":
+        """Those alone whose trust is not next to nothing beside the most trusted one's: the others would cost time and change little."""
+        kept = [pair for pair in self._pairs() if pair[0] >= FAINT * max(self.trust)]
+        trust, networks = zip(*kept, strict=True)
+        return replace(self, networks=networks, trust=trust)
 
     def _turned(self, network: HashingNetwork, clean: Bytes, changed: Bytes) -> Tensor:
         device = next(network.parameters()).device
