@@ -79,6 +79,13 @@ def test_choosing_another_plugin_keeps_what_both_know(tmp_path: Path) -> None:
     assert "attack.margim" in refusal(written(tmp_path, "attack: {margim: 0.5}\n"), [], {"attack.name": "noise"})[0]
 
 
+def test_a_dotted_key_of_a_file_is_told_how_to_be_written(tmp_path: Path) -> None:
+    """Overrides and grids are dotted, files are nested."""
+    wanted = "target.seed: settings of `target` wanted inside it, a dotted key got; write `target: {seed: ...}`."
+    assert refusal(written(tmp_path, "target.seed: 2\n")) == [wanted]
+    assert refusal(written(tmp_path, "oracel.budget: 2\n"))[0].startswith("oracel.budget: no such key (did you mean 'oracle'?); known here: name, seed,")
+
+
 def test_settings_fall_on_the_chosen_plugin_whatever_their_order() -> None:
     assert refusal(None, ["attack.margin=0.5", "attack=noise"])[0].startswith("attack.margin: no such key")
     assert load_config(None, ["data.pairs=400"], {"data.name": "scenes"}).data.plugin.pairs == 400

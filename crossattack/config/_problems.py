@@ -34,15 +34,18 @@ def explain(errors: Sequence[Mapping[str, Any]], known: Callable[[str], Iterable
         if isinstance(inner, Problems):
             found += [(".".join(part for part in (key, below) if part), sentence) for below, sentence in inner.found]
         elif error["type"] == "extra_forbidden":
-            table, _, last = key.rpartition(".")
-            found.append((key, unknown_key(last, known(table))))
+            *table, last = (str(part) for part in error["loc"])
+            found.append((key, unknown_key(last, known(".".join(table)))))
         else:
             found.append((key, _sentence(error, inner)))
     return found
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
-    """No such key; which there are, and the nearest."""
+    """No such key; which there are, and the nearest; or how to write it, where it is a path."""
+    table, dot, inside = key.partition(".")
+    if dot and table in (known := tuple(known)):
+        return f"settings of `{table}` wanted inside it, a dotted key got; write `{table}: {{{inside}: ...}}`."
     return f"no such key{nearest(key, known := tuple(known))}; known here: {', '.join(known)}."
 
 
