@@ -70,6 +70,15 @@ def test_the_bill_is_what_it_says(queries: int, tmp_path: Path) -> None:
     assert bill.spent <= 100
 
 
+def test_a_budget_that_is_short_leaves_enough_to_learn_from(tmp_path: Path) -> None:
+    """Of 68 queries 32 are not for the six attacked pictures, which wanted 100 each and get six."""
+    attack = quick(queries=100)
+    with attackers_world(tmp_path, budget=68, attacked=6) as world:
+        attack.fit(world.context(attack))
+        assert world.ledger.bill("attacker").phases["attack"] <= 36
+        assert len(world.black.made["surrogate-convnet"].answers.images) == 32 - 8 - 32 // 5
+
+
 def test_more_queries_leave_no_picture_nearer(tmp_path: Path) -> None:
     """On the same lessons: the first points are the same, and of all that were asked about the farthest is kept."""
     far = list[torch.Tensor]()

@@ -23,6 +23,7 @@ from crossattack.encoding import as_floats, encode_texts
 from crossattack.errors import UsageError
 from surrogates.network import HashingNetwork
 
+LEAST = 4 * LEAST_PAIRS  # queries to learn from before any is spent on an attacked picture
 TRIED = 200  # edits of a text that are scored, after a ranking by their slopes
 
 
@@ -71,7 +72,8 @@ class Understudy:
         """Query, learn and audition within the budget less what the attacked pictures may cost; perform on those at once."""
         pairs, oracle = context.pairs, context.oracle
         assert pairs is not None, "asked for by `needs`"
-        most = min(self.queries, oracle.cap // 2 // max(1, context.attacked), self.queries if oracle.per_item is None else oracle.per_item)
+        most = min(self.queries, max(0, oracle.cap - LEAST) // max(1, context.attacked))
+        most = most if oracle.per_item is None else min(most, oracle.per_item)
         answers, left = self._answers(context, oracle.cap - most * context.attacked)
         surrogates = [
             context.learned(answers, name=name, lesson=bit_by_bit, recipe=recipe) for name, recipe in self._recipes(context.recipe)
