@@ -51,3 +51,15 @@ def test_how_far_a_pixel_has_to_go_is_told_as_it_was_measured(eps: Curve) -> Non
     assert "{} at 1/255, {} at 8/255, {} at 16/255.".format(*noises) in PAGE
     assert f"at 4/255 `mi_fgsm` recovers {eps.recovered('mi_fgsm', '4/255')}, at 16/255 as much as AACH." in PAGE
     assert eps.recovered("mi_fgsm", "16/255").split()[0] == at[16].split()[0]
+
+
+def test_whether_longer_codes_are_safer_is_told_as_it_was_measured() -> None:
+    bits = Curve("bits", "target.bits")
+    assert len(bits.kept["cells"]) == 24
+    clean = {length: bits.score("aach", length, "clean") for length in (16, 64)}
+    ceilings = sorted(bits.score("aach", length, "ceiling") for length in (16, 32, 64, 128))
+    assert f"rises from {clean[16]} to {clean[64]}; the white box takes every one of them to {ceilings[0]} to {ceilings[-1]}," in PAGE
+    at = {length: bits.recovered("aach", length) for length in (16, 64, 128)}
+    assert f"recovers {at[16]} of that at 16 bits, {at[64]} at 64 and {at[128]} at 128." in PAGE
+    texts = {length: bits.recovered("aach", length, "text_to_image") for length in (32, 128)}
+    assert f"at 128 AACH recovers {texts[128]} on texts, at 32 {texts[32]}." in PAGE
