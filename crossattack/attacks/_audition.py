@@ -4,7 +4,6 @@ A surrogate that has nearly all bits right on clean pictures may have few right 
 lead. A few of those, of the attacker's own pictures, are asked about before anything else is done.
 """
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
@@ -53,7 +52,7 @@ def own_answers(context: AttackContext, pictures: int, texts: int) -> CodeAnswer
     for key, text in zip(fingerprint_texts(words), words, strict=True):
         different.setdefault(key, text)
     images, asked = context.images[order[:pictures]], list(different.values())[:texts]
-    return CodeAnswers(images, asked, asked_codes(context, images, "mining"), context.oracle.query_texts(asked, phase="mining").codes)
+    return CodeAnswers(images, asked, asked_codes(context, images), context.oracle.query_texts(asked, phase="mining").codes)
 
 
 @runtime_checkable
@@ -102,18 +101,17 @@ def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, terms: 
         return cast
     own, codes = Pictures(tuple(range(-count, 0)), answers.images[:count]), answers.image_codes[:count]
     shown = [points_of(context, replace(cast, moves=moves), own, own.values, codes.float(), terms, terms.steps)[-1] for moves in both]
-    turned = [(asked_codes(context, changed, "mining") != codes).float() for changed in shown]
+    turned = [(asked_codes(context, changed) != codes).float() for changed in shown]
     straight, resized = (float(each.mean()) for each in turned)
     judged = cast.judged(torch.cat([own.values, own.values]), torch.cat(shown), torch.cat(turned))
     return replace(judged.leading(), moves=both[resized > straight])
 
 
-def asked_codes(context: AttackContext, images: Bytes, phase: str, items: Sequence[int] | None = None) -> Codes:
-    """What the target says, batch by batch."""
+def asked_codes(context: AttackContext, images: Bytes) -> Codes:
+    """What the target says of own pictures, batch by batch."""
     found = list[Tensor]()
     with context.progress.stage("querying the target", len(images)) as tick:
-        for start in range(0, len(images), BATCH):
-            behalf = None if items is None else items[start : start + BATCH]
-            found.append(context.oracle.query_images(images[start : start + BATCH], phase=phase, items=behalf).codes)
-            tick(len(found[-1]), queries_left=context.oracle.remaining)
+        for batch in torch.split(images, BATCH):
+            found.append(context.oracle.query_images(batch, phase="mining").codes)
+            tick(len(batch), queries_left=context.oracle.remaining)
     return torch.cat(found)

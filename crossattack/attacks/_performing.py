@@ -1,5 +1,6 @@
 """Performing: all attacked pictures together, asked about on their way, round by round, by surrogates that learn as they go."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -9,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from crossattack.attacks import Pictures, Status
-from crossattack.attacks._audition import Terms, asked_codes, points_of
+from crossattack.attacks._audition import Terms, points_of
 from crossattack.attacks._cast import Bytes, Cast
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._surrogate import in_a_line
@@ -78,18 +79,18 @@ def performed(context: AttackContext, cast: Cast, memory: Memory, clean: Bytes, 
     The best is the one whose code is farthest from the clean one; of as far ones, the last.
     """
     ids = tuple(range(len(clean)))
-    pictures, own = Pictures(ids, clean), asked_codes(context, clean, "attack", ids)
+    pictures, own = Pictures(ids, clean), context.oracle.query_images(clean, phase="attack", items=ids).codes
     best, far, left = clean, torch.zeros(len(clean)), most - 1
     exhausted = False
     while left > 0 and not exhausted:
         first = left == most - 1
         points = points_of(context, cast, pictures, best, own.float(), terms, max(terms.steps, terms.asked) if first else terms.asked)
         shown, codes = points[-min(terms.asked, left) :], list[Codes]()
-        try:
+        with context.progress.stage("asking on the way", len(shown) * len(clean)) as tick, suppress(BudgetRefused):
             for point in shown:
-                codes.append(asked_codes(context, point, "attack", ids))
-        except BudgetRefused:  # a service that bills repeated attempts
-            exhausted = True
+                codes.append(context.oracle.query_images(point, phase="attack", items=ids).codes)
+                tick(len(clean), queries_left=context.oracle.remaining)
+        exhausted = len(codes) < len(shown)  # by a service that bills repeated attempts
         for point, code in zip(shown, codes, strict=False):
             turned = (code != own).float().mean(1)
             farther = turned >= far
