@@ -83,9 +83,8 @@ def test_a_dotted_key_of_a_file_is_told_how_to_be_written(tmp_path: Path) -> Non
     """Overrides and grids are dotted, files are nested."""
     wanted = "target.seed: settings of `target` wanted inside it, a dotted key got; write `target: {seed: ...}`."
     assert refusal(written(tmp_path, "target.seed: 2\n")) == [wanted]
-    assert refusal(written(tmp_path, "oracel.budget: 2\n"))[0].startswith(
-        "oracel.budget: no such key (did you mean 'oracle'?); known here: name, seed,"
-    )
+    (other,) = refusal(written(tmp_path, "oracel.budget: 2\n"))
+    assert other.startswith("oracel.budget: no such key (did you mean 'oracle'?); known here: name, seed,")
 
 
 def test_settings_fall_on_the_chosen_plugin_whatever_their_order() -> None:
