@@ -93,6 +93,18 @@ def test_settings_fall_on_the_chosen_plugin_whatever_their_order() -> None:
 
 
 @pytest.mark.parametrize(
+    ("families", "line"),
+    [
+        ("[convnet, mobilnet_v2]", "attack.families: no image tower is called 'mobilnet_v2' (did you mean 'mobilenet_v2'?)"),
+        ("['mobilenet_v2:imagenet']", "attack.families: own, none, default or a file's path wanted, 'imagenet' got"),
+        ("['convnet:none.pth']", "attack.families: weights for convnet wanted, 'none.pth' got: "),
+    ],
+)
+def test_families_that_cannot_be_built_are_refused_before_anything_is_spent(families: str, line: str) -> None:
+    assert refusal(None, ["attack=understudy", f"attack.families={families}"])[0].startswith(line)
+
+
+@pytest.mark.parametrize(
     ("overrides", "line"),
     [
         ("target=dcmmh", "target: no target is called 'dcmmh' (did you mean 'dcmh'?); choose one of "),

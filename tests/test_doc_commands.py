@@ -84,6 +84,7 @@ def test_the_pages_have_commands() -> None:
     assert len(SWEEPS) >= 8
 
 
+@pytest.mark.usefixtures("mobilenet_at_hand")
 @pytest.mark.parametrize(("page", "rest"), RUNS, ids=[f"{page}: {rest}" for page, rest in RUNS])
 def test_a_run_of_the_docs_would_start(page: str, rest: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
     """Its flags are flags, and its settings a configuration that is accepted; runs to go on with are not looked for."""
@@ -159,6 +160,7 @@ def test_a_script_of_the_docs_is_there_and_has_those_flags(program: str, rest: s
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("mobilenet_at_hand")
 @pytest.mark.parametrize(("page", "rest"), [run for run in RUNS if not re.search(r"mine\.yaml|--resume|http|--root|--name mine$", run[1])])
 def test_a_run_of_the_docs_runs_small(page: str, rest: str, tmp_path: Path) -> None:
     """The same command, with a small data set and few steps behind what it says itself, and what it supposes to be the reader's own."""

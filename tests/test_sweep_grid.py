@@ -140,6 +140,7 @@ def test_a_refused_setting_is_an_error_of_the_configuration(tmp_path: Path) -> N
         ("bits", 24, {"target.bits": [16, 32, 64, 128]}),
         ("defences", 22, {"seed": [0, 1]}),
         ("leaderboard", 87, {"seed": [0, 1, 2]}),
+        ("gap", 17, {"oracle.budget": [2000, 500, 50000, 52000]}),
     ],
 )
 def test_the_sweeps_that_come_along_are_sound_and_name_their_command(name: str, cells: int, values: dict[str, list[object]]) -> None:

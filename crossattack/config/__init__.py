@@ -18,6 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 from crossattack.config._checks import (
     attack_problems,
     device_problem,
+    family_problems,
     features_problems,
     modality_problems,
     radius_problems,
@@ -177,7 +178,7 @@ class RunConfig(_Table):
         found += modality_problems(self.data, self.target, self.attack, self.oracle.reveals)
         found += radius_problems("attack", self.attack) + radius_problems("ceiling", self.ceiling)
         found += reveals_problems(self.attack, self.oracle.reveals, self.oracle.top_k)
-        found += tower_problems("target", self.target) + tower_problems("surrogate", self.surrogate)
+        found += tower_problems("target", self.target) + tower_problems("surrogate", self.surrogate) + family_problems(self.attack)
         found += service_problems(self.target, self.oracle.white_box, self.defence) or features_problems(self.target, self.oracle.reveals)
         if says := device_problem(self.device):
             found.append(("device", says))

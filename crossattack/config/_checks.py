@@ -32,6 +32,16 @@ def tower_problems(key: str, section: Section) -> list[tuple[str, str]]:
     return found
 
 
+def family_problems(attack: Section) -> list[tuple[str, str]]:
+    """Families of surrogates that an attack names by itself and that cannot be built."""
+    for family in getattr(attack.plugin, "families", ()):
+        tower, _, weights = family.partition(":")
+        says = _image_tower(tower) or (weights and _weights(weights)) or (weights not in ("", "own") and _refusal(tower, weights))
+        if says:
+            return [("attack.families", says)]
+    return []
+
+
 def attack_problems(
     attack: Section, ceiling: Section, target: Section, surrogate: Section, budget: int, white_box: bool, attacked: int
 ) -> list[tuple[str, str]]:
