@@ -139,7 +139,7 @@ def test_a_refused_setting_is_an_error_of_the_configuration(tmp_path: Path) -> N
         ("eps", 36, {"attack.eps": [f"{eps}/255" for eps in (1, 2, 4, 8, 12, 16)]}),
         ("bits", 24, {"target.bits": [16, 32, 64, 128]}),
         ("defences", 22, {"seed": [0, 1]}),
-        ("leaderboard", 87, {"seed": [0, 1, 2]}),
+        ("leaderboard", 75, {"seed": [0, 1, 2]}),
         ("gap", 17, {"oracle.budget": [2000, 500, 50000, 52000]}),
     ],
 )
