@@ -65,7 +65,7 @@ def test_the_bill_is_what_it_says(queries: int, tmp_path: Path) -> None:
     room = 100 - 6 * queries
     assert 5 * queries <= bill.phases.get("attack", 0) <= 6 * queries  # points on the way may be the same picture twice
     assert len(made.texts) == round(0.2 * room)
-    assert len(made.images) == min(room - round(0.2 * room) - room // 5, 48)  # as many as there are
+    assert len(made.images) == min(room - round(0.2 * room) - room // 10, 48)  # as many as there are
     assert bill.phases["mining"] <= room
     assert bill.spent <= 100
 
@@ -76,7 +76,7 @@ def test_a_budget_that_is_short_leaves_enough_to_learn_from(tmp_path: Path) -> N
     with attackers_world(tmp_path, budget=68, attacked=6) as world:
         attack.fit(world.context(attack))
         assert world.ledger.bill("attacker").phases["attack"] <= 36
-        assert len(world.black.made["surrogate-convnet"].answers.images) == 32 - 8 - 32 // 5
+        assert len(world.black.made["surrogate-convnet"].answers.images) == 32 - 8 - 32 // 10
 
 
 def test_more_queries_leave_no_picture_nearer(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class Understudy:
               code is farthest from its clean one
 
     families: picture towers, each `TOWER` or `TOWER:WEIGHTS`; none: the one of `surrogate`. texts: the share of the learning
-    budget that goes to own texts. audition: queries, at most a fifth of that budget. A text is edited as by `tags`, away from
+    budget that goes to own texts. audition: queries, at most a tenth of that budget. A text is edited as by `tags`, away from
     the code that the first surrogate gives it.
 
     Differs from the paper: there, a learner drives a car and an expert says at each place it comes to what it would have done;
@@ -105,7 +105,7 @@ class Understudy:
 
     def _answers(self, context: AttackContext, room: int) -> tuple[CodeAnswers, int]:
         """Codes of own pictures and texts, and how many queries are left for the audition."""
-        texts, left = min(max(LEAST_PAIRS, round(self.texts * room)), len(context.texts)), min(self.audition, room // 5)
+        texts, left = min(max(LEAST_PAIRS, round(self.texts * room)), len(context.texts)), min(self.audition, room // 10)
         pictures = min(room - texts - left, len(context.images))
         if pictures < LEAST_PAIRS:
             wanted = f"a budget that leaves {LEAST_PAIRS} pictures or more to learn from wanted"
