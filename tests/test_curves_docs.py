@@ -63,3 +63,17 @@ def test_whether_longer_codes_are_safer_is_told_as_it_was_measured() -> None:
     assert f"recovers {at[16]} of that at 16 bits, {at[64]} at 64 and {at[128]} at 128." in PAGE
     texts = {length: bits.recovered("aach", length, "text_to_image") for length in (32, 128)}
     assert f"at 128 AACH recovers {texts[128]} on texts, at 32 {texts[32]}." in PAGE
+
+
+def test_how_many_steps_are_enough_is_told_as_it_was_measured() -> None:
+    steps = Curve("iterations", "attack.steps")
+    assert len(steps.kept["cells"]) == 60
+    at = {count: steps.recovered("aach", count) for count in (1, 5, 20, 50, 500)}
+    assert f"{at[1]} with one step, {at[5]} with five, {at[20]} with the usual 20 and {at[50]} with 50; 500 give {at[500]}." in PAGE
+    assert f"from the second step on and ends at {steps.recovered('mi_fgsm', 500)}." in PAGE
+    ahead = [float(steps.score("mi_fgsm", count, "attacked")) - float(steps.score("aach", count, "attacked")) for count in (2, 5, 10, 20)]
+    assert max(ahead) < 0
+    texts = {(attack, count): steps.recovered(attack, count, "text_to_image") for attack in ("aach", "mi_fgsm") for count in (5, 20, 500)}
+    assert f"AACH recovers {texts['aach', 5]}, `mi_fgsm` {texts['mi_fgsm', 5]}." in PAGE
+    assert f"at 20 they are at {texts['aach', 20]} and {texts['mi_fgsm', 20]}, at 500 at {texts['aach', 500]} and" in PAGE
+    assert f"and {texts['mi_fgsm', 500]}." in PAGE
