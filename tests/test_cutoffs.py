@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy import ndarray
 from sklearn.metrics import ndcg_score
@@ -167,6 +167,9 @@ def test_an_item_that_all_queries_find_first_is_a_hub() -> None:
 
 @settings(deadline=None, max_examples=25)
 @given(bits=st.integers(1, 200), items=st.integers(0, 9000), labels=st.integers(1, 100), seed=st.integers(0, 10**6))
+@example(bits=64, items=5000, labels=32, seed=0)  # the last that half a word holds
+@example(bits=64, items=5000, labels=33, seed=0)
+@example(bits=65, items=5000, labels=32, seed=0)
 def test_compiled_and_plain_counting_agree_with_a_table_and_with_labels(bits: int, items: int, labels: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     queries, database = codes(3, bits, rng), codes(items, bits, rng)

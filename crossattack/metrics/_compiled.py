@@ -66,6 +66,19 @@ def by_labels(counts: Any, queries: Any, columns: Any, query_labels: Any, label_
 
 
 @compiled
+def by_few_labels(counts: Any, queries: Any, columns: Any, query_labels: Any, label_columns: Any) -> None:
+    """The same of codes of one word and at most 32 labels, half a word each: distance and relevance are one pass, twice as fast."""
+    keys, tables = np.empty(TILE, np.uint16), np.zeros((4, counts.shape[1]), np.int64)
+    for first in range(0, columns.shape[1], TILE):
+        column, labels = columns[0, first : first + TILE], label_columns[0, first : first + TILE]
+        for query in range(len(queries)):
+            word, own = queries[query, 0], query_labels[query, 0]
+            for item in range(len(column)):
+                keys[item] = np.uint16(popcount(column[item] ^ word) << np.uint64(1)) | np.uint16((labels[item] & own) != 0)
+            tally(counts[query], tables, keys[: len(column)])
+
+
+@compiled
 def distances(keys: Any, query: Any, tile: Any) -> None:
     """Twice the Hamming distance of each item of a tile."""
     word, column = query[0], tile[0]

@@ -20,6 +20,7 @@ from crossattack.codes import differing, pack_bits
 
 Mask: TypeAlias = Bool[ndarray, "queries items"]
 TILE = 1 << 16  # items of the database at work at a time: their words stay in the processor's cache
+HALF = 1 << 32  # above any set of 32 labels
 WORTH_COMPILING = 1 << 25  # pairs of a query and an item, below which numpy takes less than a tenth of a second
 
 
@@ -70,10 +71,19 @@ def _plain(counts: ndarray, queries: ndarray, columns: ndarray, relevant: Mask |
 
 
 def _compiled(counts: ndarray, queries: ndarray, columns: ndarray, relevant: Mask | Shared) -> None:
-    from crossattack.metrics._compiled import by_labels, by_mask
+    from crossattack.metrics._compiled import by_few_labels, by_labels, by_mask
 
-    loop: Callable[..., None] = by_labels if isinstance(relevant, Shared) else by_mask
-    given = (relevant.queries, relevant.columns) if isinstance(relevant, Shared) else (np.ascontiguousarray(relevant),)
+    loop: Callable[..., None]
+    given: tuple[ndarray, ...]
+    if not isinstance(relevant, Shared):
+        loop, given = by_mask, (relevant,)
+    elif (
+        len(columns) == len(relevant.columns) == 1 and max(int(side.max(initial=0)) for side in (relevant.queries, relevant.columns)) < HALF
+    ):
+        loop, given = by_few_labels, (relevant.queries.astype(np.uint32), relevant.columns.astype(np.uint32))
+    else:
+        loop, given = by_labels, (relevant.queries, relevant.columns)
+    given = tuple(np.ascontiguousarray(side) for side in given)
     threads = torch.get_num_threads()
     bounds = np.linspace(0, len(queries), threads + 1).astype(int).tolist()
 
