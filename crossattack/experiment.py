@@ -70,12 +70,11 @@ def run(config: RunConfig, folder: Path, progress: Progress, given: Given = NOTH
         alike = digest(query), split.digest(), target.digest, streams, device, chosen, *system.knowledge
         contenders = contenders_of(config, black_box, white_box, alike)
 
-        clean, whole = untouched(query), Attacked(query.pixels(), tuple(query.texts))
-        conditions = {"clean": clean}
+        whole, conditions = Attacked(query.pixels(), tuple(query.texts)), {"clean": untouched(query)}
         for name, (contender, context) in contenders.items():
             with clock(name):
                 granted = replace(context, pairs=whole) if contender.needs.pairs else context
-                conditions[name] = perturb_all(name, contender, granted, clean)
+                conditions[name] = perturb_all(name, contender, granted, conditions["clean"])
         conditions = kept(folder / "items.h5", conditions)
 
         with clock("evaluation"):
