@@ -36,7 +36,7 @@ def test_correlation_of_bits_has_its_closed_form() -> None:
 
 
 def test_the_one_that_foresees_what_turns_is_trusted_and_leads(tmp_path: Path) -> None:
-    """The target's own network beside one of other weights: by one rehearsal all but all of the trust is the first's."""
+    """The target's own network beside one of other weights: the first is trusted wholly, the other by less than half."""
     pairs, _ = scenes()
     kin, stranger = untrained_target(pairs).network, untrained_target(pairs, seed=1).network
     with attackers_world(tmp_path, budget=60) as world:
@@ -123,14 +123,15 @@ def test_own_pictures_are_asked_about_in_the_order_of_every_attack(tmp_path: Pat
 
 
 def test_families_are_trained_side_by_side_on_one_bill(tmp_path: Path) -> None:
-    attack = quick(families=("convnet", "cnnf:none"))
+    attack = quick(families=("convnet", "cnnf:none", "convnet:none"))
     with attackers_world(tmp_path, budget=60, data=scenes(pixels=32)) as world:
         attack.fit(world.context(attack))(world.pictures)
-        assert list(world.black.made) == ["surrogate-convnet", "surrogate-cnnf"]
+        assert list(world.black.made) == ["surrogate-convnet", "surrogate-cnnf", "surrogate-convnet-2"]
         assert world.ledger.bill("attacker").spent <= 60
     assert {path.name for path in tmp_path.glob("surrogate-*.safetensors")} == {
         "surrogate-convnet.safetensors",
         "surrogate-cnnf.safetensors",
+        "surrogate-convnet-2.safetensors",
     }
 
 

@@ -15,7 +15,7 @@ from torch.nn.functional import softplus
 from crossattack.attacks import Pictures
 from crossattack.attacks._answers import Answers, CodeAnswers
 from crossattack.attacks._balls import Norm, ball_of_pictures, to_bytes
-from crossattack.attacks._cast import AT_ONCE, Bytes, Cast
+from crossattack.attacks._cast import Bytes, Cast
 from crossattack.attacks._context import BATCH, AttackContext
 from crossattack.attacks._gradient import drawing
 from crossattack.attacks._moves import Moves, way
@@ -26,6 +26,8 @@ from crossattack.fingerprint import fingerprint_texts
 from surrogates.network import HashingNetwork
 from surrogates.texts import Text
 from surrogates.training import Objective, Schedule
+
+AT_ONCE = 100  # pictures moved together
 
 
 def bit_by_bit(

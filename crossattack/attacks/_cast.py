@@ -13,13 +13,13 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from crossattack.attacks._moves import Moves, Value
-from crossattack.encoding import as_floats
+from crossattack.codes import Codes, harden
+from crossattack.encoding import encode_images
 from surrogates.network import HashingNetwork
 
 Bytes: TypeAlias = UInt8[Tensor, "items 3 height width"]
 LEAST_SKILL = 1e-3  # that no surrogate falls below: one of them has to lead
 FAINT = 0.05  # of the most trusted one's trust
-AT_ONCE = 100  # pictures looked at together
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,9 @@ class Cast:
     trust: tuple[float, ...]
     moves: Moves
 
-    def lean(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items bits"]:
-        """What they make of pictures together: the mean of their relaxed codes, by trust."""
-        with torch.no_grad():
-            return sum(trust * network.encode_images(images) for trust, network in self._pairs()) / sum(self.trust)  # type: ignore[return-value]
+    def lean(self, images: Bytes, device: str) -> Codes:
+        """What they agree on: the signs of the mean of their relaxed codes, by trust."""
+        return harden(torch.stack([trust * encode_images(network, images, device=device) for trust, network in self._pairs()]).sum(0))
 
     def keeping(self, clean: Float[Tensor, "items 3 height width"], codes: Float[Tensor, "items bits"]) -> Value:
         """How firmly pictures near these still have those codes: the mean of b z over bits and surrogates, each in units of its clean |z|.
@@ -63,12 +62,8 @@ class Cast:
 
     def _turned(self, network: HashingNetwork, clean: Bytes, changed: Bytes) -> Tensor:
         device = next(network.parameters()).device
-        with torch.no_grad():
-            sides = [
-                torch.cat([network.project_images(as_floats(part.to(device))) for part in torch.split(side, AT_ONCE)])
-                for side in (clean, changed)
-            ]
-        return ((sides[0] >= 0) != (sides[1] >= 0)).float().cpu()
+        before, after = (harden(encode_images(network, side, device=device)) for side in (clean, changed))
+        return (before != after).float()
 
     def _pairs(self) -> Iterator[tuple[float, HashingNetwork]]:
         return zip(self.trust, self.networks, strict=True)

@@ -51,13 +51,13 @@ def learn(context: AttackContext, cast: Cast, name: str, images: Bytes, codes: C
     """Every surrogate goes on learning, from these pictures as they are: neither moved nor mirrored, as the change is not either."""
     batch, lr = min(context.recipe.batch, len(images)), context.recipe.tower_lr
     schedule = Schedule(epochs=epochs, batch=batch, lr=lr, tower_lr=lr, shift=0, flip=False)
+    wanted = codes.float().to(context.device)
+
+    def objective(outputs: Float[Tensor, "batch bits"], batch: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
+        found: Tensor = softplus(-wanted[batch.to(wanted.device)] * outputs).mean()
+        return found
+
     for number, network in enumerate(cast.networks):
-        wanted = codes.float().to(context.device)
-
-        def objective(outputs: Float[Tensor, "batch bits"], batch: Int64[Tensor, " batch"], wanted: Tensor = wanted) -> Float[Tensor, ""]:
-            found: Tensor = softplus(-wanted[batch.to(wanted.device)] * outputs).mean()
-            return found
-
         network.requires_grad_(True)
         stream = context.streams.torch("performing", name, number)
         with context.progress.stage(f"training {name}", schedule.epochs) as tick, in_a_line(name):

@@ -9,7 +9,7 @@ from pydantic import Field
 from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Words, unasked
 from crossattack.attacks._answers import CodeAnswers
 from crossattack.attacks._audition import auditioned, bit_by_bit, own_answers, points_of
-from crossattack.attacks._cast import AT_ONCE, Cast
+from crossattack.attacks._cast import Cast
 from crossattack.attacks._context import LEAST_PAIRS, AttackContext
 from crossattack.attacks._drafts import Search
 from crossattack.attacks._edits import EVERY, Edits, rules_for
@@ -19,7 +19,7 @@ from crossattack.attacks._performing import Memory, performed
 from crossattack.attacks._recipe import SurrogateRecipe
 from crossattack.attacks._wording import LossOf, reworded
 from crossattack.codes import harden
-from crossattack.encoding import as_floats, encode_texts
+from crossattack.encoding import encode_texts
 from crossattack.errors import UsageError
 from surrogates.network import HashingNetwork
 
@@ -91,8 +91,8 @@ class Understudy:
             if shown is not None and torch.equal(pairs.images[list(items.ids)], items.values):
                 rows = list(items.ids)
                 return Perturbed(Pictures(items.ids, shown.images[rows]), tuple(shown.status[row] for row in rows))
-            own = harden(torch.cat([cast.lean(as_floats(part.to(context.device))) for part in torch.split(items.values, AT_ONCE)]))
-            points = points_of(context, cast, items, items.values, own.float(), self, self.steps)
+            own = cast.lean(items.values, context.device).float()
+            points = points_of(context, cast, items, items.values, own, self, self.steps)
             return unasked(Pictures(items.ids, points[-1] if points else items.values))
 
         return perturb
@@ -101,7 +101,11 @@ class Understudy:
         """Names and recipes of the surrogates."""
         parts = [family.partition(":") for family in self.families]
         recipes = [replace(usual, image_tower=tower, weights=weights or "own") for tower, _, weights in parts] or [usual]
-        return [(f"surrogate-{recipe.image_tower}", recipe) for recipe in recipes]
+        before = [[other.image_tower for other in recipes[:number]].count(recipe.image_tower) for number, recipe in enumerate(recipes)]
+        return [
+            (f"surrogate-{recipe.image_tower}{f'-{more + 1}' if more else ''}", recipe)
+            for more, recipe in zip(before, recipes, strict=True)
+        ]
 
     def _answers(self, context: AttackContext, room: int) -> tuple[CodeAnswers, int]:
         """Codes of own pictures and texts, and how many queries are left for the audition."""
