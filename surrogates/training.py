@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from surrogates.clip import ClipNetwork
 from surrogates.course import Course, signature
@@ -43,7 +44,8 @@ class Schedule:
 
     Both rates rise over the first tenth of the steps and fall to zero along a cosine (AdamW). `shift` moves each picture
     by up to so many pixels, edges repeated; `flip` mirrors half of them. patience: epochs without a better score after which
-    it ends; None: never early. precision: float32, bfloat16, or auto for whichever is measured to be faster.
+    it ends; None: never early. precision: float32, bfloat16, or auto for whichever is measured to be faster. averaging: the weights are in
+    the end a mean over all steps, each step fading by this factor with every further one; 0: the last ones.
     """
 
     epochs: int
@@ -55,6 +57,7 @@ class Schedule:
     flip: bool = True
     patience: int | None = None
     precision: str = "float32"
+    averaging: float = 0.0
 
     def per_epoch(self, items: int) -> int:
         """Batches of an epoch over so many items; a last batch of one would upset batch normalisation."""
@@ -88,6 +91,9 @@ def train(
     optimiser, per_epoch = _optimiser(network, schedule), schedule.per_epoch(len(images))
     pace = torch.optim.lr_scheduler.LambdaLR(optimiser, _warm_cosine(schedule.epochs * per_epoch))
     parts, of = {"network": network, "optimiser": optimiser, "pace": pace}, signature(network, schedule, len(images))
+    if schedule.averaging:
+        fading = get_ema_multi_avg_fn(schedule.averaging)  # type: ignore[no-untyped-call]
+        parts["mean"] = mean = AveragedModel(network, multi_avg_fn=fading, use_buffers=True)
     course.precision = schedule.precision
     course.restore(of, parts, generator)
     for done in course.curve:
@@ -107,6 +113,8 @@ def train(
             loss.backward()
             optimiser.step()
             pace.step()
+            if schedule.averaging:
+                mean.update_parameters(network)
             total += loss.item()
         if not math.isfinite(total):
             wanted = f"a finite loss wanted in epoch {len(course.curve) + 1}, {total} got in {course.precision}"
@@ -119,6 +127,8 @@ def train(
         tick(1, f"epoch {len(course.curve)}", **values)
     if course.best is not None:
         network.load_state_dict(course.best)
+    elif schedule.averaging:
+        network.load_state_dict(mean.module.state_dict())
     return network.eval()
 
 

@@ -1,6 +1,7 @@
 """The training loop: augmentation pixel by pixel, a toy problem learned by a stated factor, seeds, rates, the best epoch."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -124,6 +125,26 @@ def test_the_epoch_of_the_best_score_is_given_back() -> None:
     network = learned(Schedule(epochs=4, batch=16), score=score)
     assert len(set(kept)) == 4
     assert to_bytes(network) == kept[1], "the first of the best, batch statistics included"
+
+
+def test_weights_are_averaged_over_steps_each_fading_by_the_factor() -> None:
+    """0.9 of the mean so far and 0.1 of the step's weights, from those of the first step on; the training itself goes as without."""
+    steps: list[dict[str, Tensor]] = []
+
+    def spy(network: HashingNetwork, batch: Tensor, loss: float) -> None:
+        steps.append({name: value.detach().clone() for name, value in network.named_parameters()})
+
+    schedule = Schedule(epochs=2, batch=16)
+    last = learned(schedule, spy=spy)
+    after = [*steps[1:], dict(last.named_parameters())]
+    wanted = after[0]
+    for weights in after[1:]:
+        wanted = {name: 0.9 * wanted[name] + 0.1 * weights[name] for name in wanted}
+    averaged = dict(learned(replace(schedule, averaging=0.9)).named_parameters())
+    assert len(after) == 6
+    for name, value in wanted.items():
+        torch.testing.assert_close(averaged[name], value)
+    assert any(not torch.equal(averaged[name], value) for name, value in last.named_parameters())
 
 
 def test_without_a_score_the_last_epoch_is_given_back() -> None:
