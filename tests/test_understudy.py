@@ -1,6 +1,7 @@
 """Understudy: whom it trusts, what it pays and keeps, and that nothing of the target reaches it but answers."""
 
 import json
+import sqlite3
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from test_serve_cli import started
 from worlds import attackers_world, scenes, untrained_target
 
 from crossattack.attacks import Pictures, Status
-from crossattack.attacks._audition import auditioned, points_of
+from crossattack.attacks._audition import auditioned, points_of, spread_out
 from crossattack.attacks._cast import Cast, correlation
 from crossattack.attacks._moves import Moves
 from crossattack.attacks.understudy import Understudy
@@ -21,6 +22,7 @@ from crossattack.cli import main
 from crossattack.codes import harden
 from crossattack.encoding import encode
 from crossattack.errors import UsageError
+from crossattack.oracle import Reveals
 
 
 def quick(**settings: Any) -> Understudy:
@@ -151,6 +153,103 @@ def test_texts_are_edited_by_two_words_at_most_and_cost_nothing(tmp_path: Path) 
     for before, after in zip(world.words.values, changed, strict=True):
         assert before != after
         assert len(set(before.split()) - set(after.split())) <= 2
+
+
+ASKING: dict[str, Any] = {"queries": 7}
+OPTIONS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (  # each beside what it is added to
+    ({}, {"copies": 2}),
+    ({}, {"lesson": "relations"}),
+    ({}, {"lesson": "triplets"}),
+    ({}, {"strong": True}),
+    ({}, {"mixing": 1.0}),
+    ({}, {"robust": 4 / 255}),
+    ({}, {"averaging": 0.9}),
+    ({}, {"unasked": 1.0}),
+    ({}, {"spread": True}),
+    ({}, {"rehearsed": 0.3}),
+    ({}, {"push": "relaxed"}),
+    ({}, {"push": "features"}),
+    ({}, {"nearness": 2.0}),
+    ({}, {"kernel": 5}),
+    ({}, {"scales": 3}),
+    ({}, {"neighbours": 2}),
+    ({}, {"late": 3}),
+    ({"alpha": 0.1 / 255, "eps": 0.4}, {"starts": 3}),
+    (ASKING, {"epochs": 2}),
+    (ASKING, {"change": 4.0}),
+    (ASKING, {"smooth": 0.5}),
+    (ASKING | {"eps": 0.4}, {"enough": 0.1}),
+)
+
+
+def made(folder: Path, **settings: Any) -> tuple[torch.Tensor, int]:
+    """Changed pictures, and what was spent of 60 queries, and 10 more for each that a picture may have."""
+    attack = quick(**settings)
+    with attackers_world(folder, budget=60 + 10 * attack.queries, attacked=6) as world:
+        found = attack.fit(world.context(attack))(world.pictures).items.values
+        assert (found.int() - world.pictures.values.int()).abs().max() <= 255 * attack.eps
+        return found, world.ledger.bill("attacker").spent
+
+
+@pytest.mark.parametrize(("beside", "option"), OPTIONS, ids=[next(iter(option)) for _, option in OPTIONS])
+def test_every_option_does_something_within_radius_and_budget_and_again_the_same(
+    beside: dict[str, Any], option: dict[str, Any], tmp_path: Path
+) -> None:
+    first, spent = made(tmp_path / "first", **beside, **option)
+    assert spent <= 60 + 10 * beside.get("queries", 0)
+    assert not torch.equal(first, made(tmp_path / "without", **beside)[0])
+    assert torch.equal(made(tmp_path / "again", **beside, **option)[0], first)
+
+
+def test_pictures_least_like_each_other_come_first() -> None:
+    """Three bundles of directions: the first three asked about are of three bundles, the fourth is the one farthest from all of them."""
+    bundles = torch.eye(4)[[0, 0, 0, 1, 1, 2, 2]] + 0.1 * torch.eye(7, 4)
+    order = spread_out(bundles, 4)
+    assert sorted(order.tolist()) == list(range(7))
+    assert sorted({0: 0, 1: 0, 2: 0, 3: 1, 4: 1, 5: 2, 6: 2}[row] for row in order[:3].tolist()) == [0, 1, 2]
+    unit = torch.nn.functional.normalize(bundles, dim=1)
+    nearest = (unit @ unit[order[:3]].T).amax(1)
+    assert int(order[3]) == int(nearest.argmin())
+    assert order[4:].tolist() == sorted(order[4:].tolist())
+
+
+def test_a_cast_votes_by_trust(tmp_path: Path) -> None:
+    """Of three bits the first surrogate has one turned, the second all: by trust 3 and 1 that is (3 / 3 + 1) of 4."""
+    pairs, _ = scenes()
+    networks = [untrained_target(pairs, seed=seed, bits=3).network.requires_grad_(False) for seed in (0, 1)]
+    images = pairs.take(torch.arange(2)).read().pixels()
+    first, second = (harden(encode(network, "images", images)).float() for network in networks)
+    codes = torch.where(torch.tensor([True, False, False]), -first, first)
+    wanted = 3 * (first != codes).float().mean(1) + (second != codes).float().mean(1)
+    votes = Cast(tuple(networks), (3.0, 1.0), Moves()).votes(images, codes, "cpu")
+    torch.testing.assert_close(votes, wanted)
+    assert (wanted - (second != codes).float().mean(1)).tolist() == pytest.approx([1, 1])
+
+
+def test_queries_of_a_picture_that_has_turned_enough_go_to_the_others(tmp_path: Path) -> None:
+    """Twelve each are 72: whoever is done after the first round of three leaves his to others, so that one has more than twelve."""
+    attack = quick(queries=12, enough=0.32, eps=0.4)
+    with attackers_world(tmp_path, budget=150, attacked=6) as world:
+        attack.fit(world.context(attack))
+        rows = sqlite3.connect(tmp_path / "ledger.sqlite").execute("SELECT item, COUNT(*) FROM charge WHERE item IS NOT NULL GROUP BY item")
+        each = dict(rows.fetchall())
+    assert len(each) == 6
+    assert sum(each.values()) <= 72
+    assert min(each.values()) < 12 < max(each.values())
+
+
+def test_lists_are_learned_as_triplets_and_nothing_is_asked_on_the_way(tmp_path: Path) -> None:
+    attack = quick()
+    with attackers_world(tmp_path / "lists", budget=80, reveals=Reveals.RANKING) as world:
+        found = attack.fit(world.context(attack))(world.pictures).items.values
+        assert world.ledger.bill("attacker").spent <= 80
+        assert world.ledger.bill("attacker").phases.keys() == {"mining"}
+    assert not torch.equal(found, world.pictures.values)
+    with attackers_world(tmp_path / "asked", budget=80, reveals=Reveals.RANKING) as world:
+        asking = quick(queries=5)
+        with pytest.raises(UsageError, match=r"`attack.queries` asks for codes on the way, the target shows lists; leave it out"):
+            asking.fit(world.context(asking))
+        assert world.ledger.bill("attacker").spent == 0
 
 
 def test_a_target_in_another_process_gives_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Auditions: what the target's codes teach surrogates, who of them knows its part, and how it is best played.
+"""Auditions: which own pictures are asked about, which surrogate knows its part, and how it is best played.
 
 A surrogate that has nearly all bits right on clean pictures may have few right on its own adversarial ones, which is where its slopes
 lead. A few of those, of the attacker's own pictures, are asked about before anything else is done.
@@ -8,58 +8,68 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import normalize
 
 from crossattack.attacks import Pictures
-from crossattack.attacks._answers import Answers, CodeAnswers
+from crossattack.attacks._answers import CodeAnswers
 from crossattack.attacks._balls import Norm, ball_of_pictures, to_bytes
-from crossattack.attacks._cast import Bytes, Cast
+from crossattack.attacks._cast import Bytes, Cast, Push
 from crossattack.attacks._context import BATCH, AttackContext
 from crossattack.attacks._gradient import drawing
 from crossattack.attacks._moves import Moves, way
-from crossattack.attacks._recipe import SurrogateRecipe
 from crossattack.codes import Codes
 from crossattack.encoding import as_floats
 from crossattack.fingerprint import fingerprint_texts
-from surrogates.network import HashingNetwork
 from surrogates.texts import Text
-from surrogates.training import Objective, Schedule
+from surrogates.towers import image_tower
 
 AT_ONCE = 100  # pictures moved together
 
 
-def bit_by_bit(
-    network: HashingNetwork, answers: Answers, recipe: SurrogateRecipe, schedule: Schedule, generator: torch.Generator
-) -> Objective:
-    """Each bit is a class of its own, learned by its likelihood: mean of log(1 + exp(-b z)), z unbounded, b the bit that came back."""
-    assert isinstance(answers, CodeAnswers), "asked for by `needs`"
-    device = next(network.parameters()).device
-    image_codes, text_codes = answers.image_codes.float().to(device), answers.text_codes.float().to(device)
+def own_answers(context: AttackContext, pictures: int, texts: int, *, spread: bool) -> tuple[CodeAnswers, Bytes]:
+    """Codes of so many of the attacker's own pictures and different texts, and the pictures that were not asked about.
 
-    def objective(outputs: Float[Tensor, "batch bits"], batch: Tensor) -> Float[Tensor, ""]:
-        texts: Tensor = softplus(-text_codes * network.project_texts(answers.texts)).mean()
-        pictures: Tensor = softplus(-image_codes[batch.to(device)] * outputs).mean()
-        return pictures + texts
-
-    return objective
-
-
-def own_answers(context: AttackContext, pictures: int, texts: int) -> CodeAnswers:
-    """Codes of so many of the attacker's own pictures and different texts, in the order that all attacks ask in."""
+    They are asked in the order that all attacks ask in; spread: each next picture is the one least like all before, see `spread_out`.
+    """
     order = torch.from_numpy(context.streams.numpy("mining", "order").permutation(len(context.images)))
     words = [context.texts[position] for position in order.tolist()]
+    if spread:
+        order = order[spread_out(_looks(context, context.images[order]), pictures)]
     different = dict[bytes, Text]()
     for key, text in zip(fingerprint_texts(words), words, strict=True):
         different.setdefault(key, text)
     images, asked = context.images[order[:pictures]], list(different.values())[:texts]
-    return CodeAnswers(images, asked, asked_codes(context, images), context.oracle.query_texts(asked, phase="mining").codes)
+    answers = CodeAnswers(images, asked, asked_codes(context, images), context.oracle.query_texts(asked, phase="mining").codes)
+    return answers, context.images[order[pictures:]]
+
+
+def spread_out(features: Float[Tensor, "items dim"], first: int) -> Int64[Tensor, " items"]:
+    """An order of the items: of its first so many, each after the first is the one whose nearest before it is farthest, by cosine.
+
+    Paper: Gonzalez, "Clustering to Minimize the Maximum Intercluster Distance", Theoretical Computer Science 1985.
+    """
+    unit = normalize(features, dim=1)
+    taken, nearest = list[int](), torch.full((len(unit),), -2.0)
+    for _ in range(min(first, len(unit))):
+        taken.append(int(nearest.argmin()))
+        nearest = torch.maximum(nearest, unit @ unit[taken[-1]])
+        nearest[taken[-1]] = torch.inf
+    return torch.cat([torch.tensor(taken, dtype=torch.int64), (nearest < torch.inf).nonzero().flatten()])
+
+
+def _looks(context: AttackContext, images: Bytes) -> Float[Tensor, "items dim"]:
+    """What a tower of the surrogate's kind makes of them before it has learned anything of the target."""
+    torch.manual_seed(context.streams.number("looks", "initial weights"))
+    tower = image_tower(context.recipe.image_tower, context.recipe.weights).to(context.device).eval()
+    with torch.inference_mode():
+        return torch.cat([tower(as_floats(batch.to(context.device))).cpu() for batch in torch.split(images, BATCH)])
 
 
 @runtime_checkable
 class Terms(Protocol):
-    """How far a picture goes, in how many steps of what length, with what chance of being resized at each."""
+    """How far a picture goes, in how many steps of what length, by which parts of a descent, and where it ends."""
 
     @property
     def norm(self) -> Norm: ...
@@ -68,9 +78,17 @@ class Terms(Protocol):
     @property
     def alpha(self) -> float | None: ...
     @property
-    def diversity(self) -> float: ...
-    @property
     def steps(self) -> int: ...
+    @property
+    def push(self) -> Push: ...
+    @property
+    def nearness(self) -> float: ...
+    @property
+    def late(self) -> int: ...
+    @property
+    def starts(self) -> int: ...
+    @property
+    def resized(self) -> Moves: ...
 
 
 def points_of(
@@ -78,17 +96,41 @@ def points_of(
 ) -> list[Bytes]:
     """What is met on the way down from `start`, one a step, as a file holds it inside the balls around the clean pictures.
 
-    A picture's way is its own: it depends neither on who goes beside it nor on how many.
+    A picture's way is its own: it depends neither on who goes beside it nor on how many. Where features are pushed, which have no slope
+    at the clean picture, it begins anywhere.
     """
     found: list[list[Bytes]] = []
     for rows in torch.split(torch.arange(len(pictures.ids)), AT_ONCE):
         here = Pictures(tuple(pictures.ids[row] for row in rows.tolist()), pictures.values[rows])
         ball = ball_of_pictures(as_floats(here.values.to(context.device)), terms.eps, terms.norm)
         alpha, begin = ball.eps / 4 if terms.alpha is None else terms.alpha, as_floats(start[rows].to(context.device))
-        value = cast.keeping(ball.clean, codes[rows].to(context.device))
-        points = way(value, ball, cast.moves, drawing(context, here), begin, alpha=alpha, steps=steps)
+        draw, value = drawing(context, here), cast.keeping(ball.clean, codes[rows].to(context.device), terms.push, terms.nearness)
+        if terms.push == "features" and torch.equal(start, pictures.values):
+            begin = ball.anywhere(draw(tuple(begin.shape[1:])))
+        points = way(value, ball, cast.moves, draw, begin, alpha=alpha, steps=steps)
         found.append([to_bytes(point, ball) for point in points])
     return [torch.cat(parts) for parts in zip(*found, strict=True)]
+
+
+def changed(context: AttackContext, cast: Cast, pictures: Pictures, codes: Float[Tensor, "items bits"], terms: Terms) -> Bytes:
+    """Where each picture ends: at the mean of its last `terms.late` points, of `terms.starts` ways by whichever the cast votes for."""
+    best, most = pictures.values, torch.full((len(pictures.ids),), -1.0)
+    for number in range(terms.starts if terms.steps else 0):
+        start = pictures.values if number == 0 else _anywhere(context, pictures, terms, number)
+        points = points_of(context, cast, pictures, start, codes, terms, terms.steps)[-terms.late :]
+        found = torch.stack(points).float().mean(0).round().to(torch.uint8) if len(points) > 1 else points[-1]
+        if terms.starts == 1:
+            return found
+        votes = cast.votes(found, codes, context.device)
+        best, most = torch.where((votes > most)[:, None, None, None], found, best), torch.maximum(votes, most)
+    return best
+
+
+def _anywhere(context: AttackContext, pictures: Pictures, terms: Terms, number: int) -> Bytes:
+    """A random point of each picture's ball, its own."""
+    ball = ball_of_pictures(as_floats(pictures.values), terms.eps, terms.norm)
+    streams = (context.streams.torch("starts", number, item) for item in pictures.ids)
+    return to_bytes(ball.anywhere(torch.stack([torch.rand(ball.clean.shape[1:], generator=stream) for stream in streams])), ball)
 
 
 def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, terms: Terms, queries: int) -> Cast:
@@ -97,13 +139,13 @@ def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, terms: 
     Each picture, whose clean code is known, goes twice, straight and resized at random on the way. The moves that turned more bits are
     taken: surrogates of the target's family want the first, all others the second.
     """
-    both = Moves(decay=1.0), Moves(decay=1.0, diversity=terms.diversity)
+    both = replace(terms.resized, diversity=0.0), terms.resized
     count = min(queries // len(both), len(answers.images))
     if not count or not terms.steps:
         return cast
     own, codes = Pictures(tuple(range(-count, 0)), answers.images[:count]), answers.image_codes[:count]
-    shown = [points_of(context, replace(cast, moves=moves), own, own.values, codes.float(), terms, terms.steps)[-1] for moves in both]
-    turned = [(asked_codes(context, changed) != codes).float() for changed in shown]
+    shown = [changed(context, replace(cast, moves=moves), own, codes.float(), terms) for moves in both]
+    turned = [(asked_codes(context, each) != codes).float() for each in shown]
     straight, resized = (float(each.mean()) for each in turned)
     judged = cast.judged(torch.cat([own.values, own.values]), torch.cat(shown), torch.cat(turned))
     return replace(judged.leading(), moves=both[resized > straight])

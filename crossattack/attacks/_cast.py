@@ -6,17 +6,19 @@ surrogate of the target's own family foresees it, one of another does not.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
+from torch.nn.functional import cosine_similarity
 
 from crossattack.attacks._moves import Moves, Value
 from crossattack.codes import Codes, harden
 from crossattack.encoding import encode_images
 from surrogates.network import HashingNetwork
 
+Push: TypeAlias = Literal["bits", "relaxed", "features"]
 Bytes: TypeAlias = UInt8[Tensor, "items 3 height width"]
 LEAST_SKILL = 1e-3  # that no surrogate falls below: one of them has to lead
 FAINT = 0.05  # of the most trusted one's trust
@@ -34,20 +36,36 @@ class Cast:
         """What they agree on: the signs of the mean of their relaxed codes, by trust."""
         return harden(torch.stack([trust * encode_images(network, images, device=device) for trust, network in self._pairs()]).sum(0))
 
-    def keeping(self, clean: Float[Tensor, "items 3 height width"], codes: Float[Tensor, "items bits"]) -> Value:
-        """How firmly pictures near these still have those codes: the mean of b z over bits and surrogates, each in units of its clean |z|.
+    def keeping(
+        self, clean: Float[Tensor, "items 3 height width"], codes: Float[Tensor, "items bits"], push: Push = "bits", nearness: float = 0.0
+    ) -> Value:
+        """How firmly pictures near these still have those codes.
 
-        Unbounded, so that a bit counts on both sides of its flip, and a sure one no less than one in doubt.
+        "bits": the mean of b z over bits and surrogates, z in units of its clean mean |z|; unbounded, so that a bit counts on both sides
+        of its flip, and a sure one no less than one in doubt. "relaxed": of b tanh(z). "features": the cosine of what the tower makes of
+        the picture and of the clean one, whatever the bits. nearness: a bit counts less by this power of 1 + its clean |z|.
         """
         with torch.no_grad():
-            scales = [network.project_images(clean).abs().mean(1).clamp(min=1e-6) for network in self.networks]
+            before = [network.project_images(clean) for network in self.networks]
+            features = [network.image_tower(clean) for network in self.networks] if push == "features" else []
+        scales = [each.abs().mean(1, keepdim=True).clamp(min=1e-6) for each in before]
+        weights = [(1 + each.abs() / scale) ** -nearness for each, scale in zip(before, scales, strict=True)]
 
-        def value(points: Float[Tensor, "items 3 height width"]) -> Float[Tensor, " items"]:
-            together = zip(self._pairs(), scales, strict=True)
-            parts = [trust * (codes * network.project_images(points)).mean(1) / scale for (trust, network), scale in together]
-            return torch.stack(parts).sum(0)
+        def part(number: int, points: Float[Tensor, "items 3 height width"]) -> Float[Tensor, " items"]:
+            network, weight = self.networks[number], weights[number]
+            if push == "features":
+                return cosine_similarity(network.image_tower(points), features[number])
+            made = network.project_images(points)
+            firm = made.tanh() if push == "relaxed" else made / scales[number]
+            found: Tensor = (codes * weight * firm).mean(1)
+            return found
 
-        return value
+        return lambda points: torch.stack([trust * part(number, points) for number, trust in enumerate(self.trust)]).sum(0)
+
+    def votes(self, images: Bytes, codes: Float[Tensor, "items bits"], device: str) -> Float[Tensor, " items"]:
+        """How many of those bits each picture has turned by the word of each surrogate; the mean, by trust."""
+        turned = [harden(encode_images(network, images, device=device)) != codes for network in self.networks]
+        return torch.stack([trust * each.float().mean(1) for trust, each in zip(self.trust, turned, strict=True)]).sum(0)
 
     def judged(self, clean: Bytes, changed: Bytes, turned: Float[Tensor, "items bits"]) -> "Cast":
         """The same, each trusted by the square of how well it foresaw which bits turned: its correlation with what did, over all bits."""

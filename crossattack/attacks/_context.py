@@ -1,7 +1,7 @@
 """What an attack is given: an oracle, the attacker's own pairs, and surrogates on the same bill."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -135,7 +135,7 @@ class AttackContext:
     ) -> Surrogate:
         """A surrogate of what these answers say, or the one that is there already; by another recipe than the run's where one is given."""
         path, recipe = self.folder / f"{name}.safetensors", recipe or self.recipe
-        of = answers, recipe, self.streams, self.device, lesson.__module__, lesson.__qualname__, *self._behind
+        of = answers, recipe, self.streams, self.device, *_told(lesson), *self._behind
         with self.common.made_once(files_of(path), *of):
             made = fit_surrogate(answers, recipe, self.streams, self.device, self.progress, path, lesson, self.front)
         self.made[name] = made
@@ -239,6 +239,11 @@ class AttackContext:
 def files_of(path: Path) -> tuple[Path, Path]:
     """A surrogate's file, and how its training went."""
     return path, path.with_name(f"{path.stem}{SUFFIX}")
+
+
+def _told(lesson: Lesson) -> tuple[object, ...]:
+    """What tells a lesson from others: its settings, or its name."""
+    return (lesson,) if is_dataclass(lesson) else (lesson.__module__, lesson.__qualname__)
 
 
 def codes_of(answer: Answer) -> Codes:

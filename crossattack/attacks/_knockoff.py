@@ -8,9 +8,10 @@ from torch import Tensor
 
 from crossattack.attacks._answers import Answers, ListAnswers
 from crossattack.attacks._recipe import SurrogateRecipe
+from crossattack.attacks._surrogate import Taught
 from crossattack.encoding import take_texts
 from surrogates.network import HashingNetwork
-from surrogates.training import Objective, Schedule, augment
+from surrogates.training import Schedule, augment
 
 PLACES = 5  # of each list, evenly spaced from its head to its tail
 MARGIN, BALANCE, QUANTISATION = 0.1, 0.01, 0.001
@@ -18,7 +19,7 @@ MARGIN, BALANCE, QUANTISATION = 0.1, 0.01, 0.001
 
 def ranked_pairs(
     network: HashingNetwork, answers: Answers, recipe: SurrogateRecipe, schedule: Schedule, generator: torch.Generator
-) -> Objective:
+) -> Taught:
     """Of two items of a list the one that stands before is to be nearer, both ways; bits are to be balanced and settled.
 
     For two of five places i < j, spread evenly over the list, the hinge is max(0, margin + (d_i - d_j) / (j - i)), d the
@@ -50,7 +51,7 @@ def ranked_pairs(
             loss = loss + BALANCE * len(relaxed) * relaxed.mean(0).square().mean() + QUANTISATION * (signs - relaxed).square().mean()
         return loss
 
-    return objective
+    return Taught(objective)
 
 
 def _sampled(lists: Int32[Tensor, "pairs top_k"]) -> Int64[Tensor, "pairs places"]:

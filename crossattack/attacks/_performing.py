@@ -5,64 +5,95 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import interpolate, softplus
 
 from crossattack.attacks import Pictures, Status
-from crossattack.attacks._audition import Terms, points_of
+from crossattack.attacks._audition import Terms, asked_codes, changed, points_of
+from crossattack.attacks._balls import ball_of_pictures, to_bytes
 from crossattack.attacks._cast import Bytes, Cast
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._surrogate import in_a_line
 from crossattack.attacks._verdict import SHARE
 from crossattack.codes import Codes
+from crossattack.encoding import as_floats
 from crossattack.errors import BudgetRefused
 from surrogates.training import Schedule, train
 
 OLD = 0.5  # pictures that were learned before, for each new one
+REHEARSALS = 2  # rounds
+COARSE = 8  # squares along each side of a smooth pattern
 
 
 @runtime_checkable
 class Rounds(Terms, Protocol):
-    """The same, with the points that a round asks about, and the passes over what it taught."""
+    """The same, with the points that a round asks about, what is learned of them and how often, and who is asked about no more."""
 
     @property
     def asked(self) -> int: ...
     @property
     def epochs(self) -> int: ...
+    @property
+    def change(self) -> float: ...
+    @property
+    def smooth(self) -> float: ...
+    @property
+    def enough(self) -> float: ...
 
 
 @dataclass
 class Memory:
-    """Changed pictures that were asked about, and what came back, oldest first; with the clean ones, which are asked about once."""
+    """Pictures that were asked about, oldest first: what came back, and which of its bits are not those of the clean picture."""
 
     images: Bytes
     codes: Codes
+    turned: Bool[Tensor, "items bits"]
 
-    def lesson(self, images: Bytes, codes: Codes, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def lesson(self, images: Bytes, codes: Codes, turned: Bool[Tensor, "items bits"], generator: torch.Generator) -> "Memory":
         """These, with some of what was known before, drawn at random; from now on they are known."""
         old = torch.randint(len(self.images), (round(OLD * len(images)),), generator=generator)
-        found = torch.cat([images, self.images[old]]), torch.cat([codes, self.codes[old]])
-        self.images, self.codes = torch.cat([self.images, images]), torch.cat([self.codes, codes])
+        found = Memory(*(torch.cat(pair) for pair in ((images, self.images[old]), (codes, self.codes[old]), (turned, self.turned[old]))))
+        self.images, self.codes, self.turned = (
+            torch.cat(pair) for pair in ((self.images, images), (self.codes, codes), (self.turned, turned))
+        )
         return found
 
 
-def learn(context: AttackContext, cast: Cast, name: str, images: Bytes, codes: Codes, epochs: int) -> None:
+def learn(context: AttackContext, cast: Cast, name: str, lesson: Memory, terms: Rounds) -> None:
     """Every surrogate goes on learning, from these pictures as they are: neither moved nor mirrored, as the change is not either."""
-    batch, lr = min(context.recipe.batch, len(images)), context.recipe.tower_lr
-    schedule = Schedule(epochs=epochs, batch=batch, lr=lr, tower_lr=lr, shift=0, flip=False)
-    wanted = codes.float().to(context.device)
+    batch, lr = min(context.recipe.batch, len(lesson.images)), context.recipe.tower_lr
+    schedule = Schedule(epochs=terms.epochs, batch=batch, lr=lr, tower_lr=lr, shift=0, flip=False)
+    wanted, weights = lesson.codes.float().to(context.device), 1 + terms.change * lesson.turned.float().to(context.device)
 
     def objective(outputs: Float[Tensor, "batch bits"], batch: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
-        found: Tensor = softplus(-wanted[batch.to(wanted.device)] * outputs).mean()
+        rows = batch.to(wanted.device)
+        found: Tensor = (weights[rows] * softplus(-wanted[rows] * outputs)).mean()
         return found
 
     for number, network in enumerate(cast.networks):
         network.requires_grad_(True)
         stream = context.streams.torch("performing", name, number)
         with context.progress.stage(f"training {name}", schedule.epochs) as tick, in_a_line(name):
-            train(network, images, objective, schedule, stream, tick=tick)
+            train(network, lesson.images, objective, schedule, stream, tick=tick)
         network.requires_grad_(False)
+
+
+def rehearsed(context: AttackContext, cast: Cast, memory: Memory, terms: Rounds, queries: int) -> Cast:
+    """The cast after rounds on changed own pictures, whose codes the surrogates learn; so many queries in all, a picture a query."""
+    clean, codes, each = memory.images, memory.codes, queries // REHEARSALS
+    for number in range(REHEARSALS if each and terms.steps else 0):
+        rows = (torch.arange(each) + number * each) % len(clean)
+        own = Pictures(tuple((-1 - rows - number * len(clean)).tolist()), clean[rows])
+        shown = changed(context, cast, own, codes[rows].float(), terms)
+        shown = patterned(shown, own.values, terms, context.streams.torch("patterns", "own", number))
+        found = asked_codes(context, shown)
+        turned = found != codes[rows]
+        cast = cast.judged(own.values, shown, turned.float())
+        learn(
+            context, cast, f"rehearsal-{number + 1}", memory.lesson(shown, found, turned, context.streams.torch("rehearsal", number)), terms
+        )
+    return cast
 
 
 @dataclass(frozen=True)
@@ -74,32 +105,55 @@ class Performance:
 
 
 def performed(context: AttackContext, cast: Cast, memory: Memory, clean: Bytes, terms: Rounds, most: int) -> Performance:
-    """At most so many queries a picture: its clean code, then `terms.asked` points a round on the way from its best so far.
+    """So many queries for each picture: its clean code, then `terms.asked` points a round on the way from its best so far.
 
-    The best is the one whose code is farthest from the clean one; of as far ones, the last.
+    The best is the one whose code is farthest from the clean one; of as far ones, the last. A picture that has turned `terms.enough` of its
+    bits is asked about no more, and the others have its queries, as far as the oracle lets any one have more.
     """
-    ids = tuple(range(len(clean)))
-    pictures, own = Pictures(ids, clean), context.oracle.query_images(clean, phase="attack", items=ids).codes
-    best, far, left = clean, torch.zeros(len(clean)), most - 1
-    exhausted = False
-    while left > 0 and not exhausted:
-        first = left == most - 1
-        points = points_of(context, cast, pictures, best, own.float(), terms, max(terms.steps, terms.asked) if first else terms.asked)
-        shown, codes = points[-min(terms.asked, left) :], list[Codes]()
-        with context.progress.stage("asking on the way", len(shown) * len(clean)) as tick, suppress(BudgetRefused):
+    own = context.oracle.query_images(clean, phase="attack", items=tuple(range(len(clean)))).codes
+    best, far = clean.clone(), torch.zeros(len(clean))
+    rows, asked, left = torch.arange(len(clean)), 1, (most - 1) * len(clean)
+    each = most if terms.enough == 1 else context.oracle.per_item or left  # that one picture may have
+    while len(rows) and (count := min(terms.asked, each - asked, left // len(rows))) > 0:
+        ids = tuple(rows.tolist())
+        pictures, before = Pictures(ids, clean[rows]), own[rows]
+        steps = max(terms.steps, terms.asked) if asked == 1 else terms.asked
+        points = points_of(context, cast, pictures, best[rows], before.float(), terms, steps)[-count:]
+        stream = context.streams.torch("patterns", left)
+        shown, codes = [patterned(point, pictures.values, terms, stream) for point in points], list[Codes]()
+        with context.progress.stage("asking on the way", len(shown) * len(rows)) as tick, suppress(BudgetRefused):
             for point in shown:
                 codes.append(context.oracle.query_images(point, phase="attack", items=ids).codes)
-                tick(len(clean), queries_left=context.oracle.remaining)
-        exhausted = len(codes) < len(shown)  # by a service that bills repeated attempts
+                tick(len(rows), queries_left=context.oracle.remaining)
         for point, code in zip(shown, codes, strict=False):
-            turned = (code != own).float().mean(1)
-            farther = turned >= far
-            best, far = torch.where(farther[:, None, None, None], point, best), torch.where(farther, turned, far)
-        left -= len(shown)
-        if left > 0 and not exhausted:
-            changed, found = torch.cat(shown), torch.cat(codes)
-            cast = cast.judged(clean.repeat(len(shown), 1, 1, 1), changed, (found != own.repeat(len(shown), 1)).float())
-            lesson = memory.lesson(changed, found, context.streams.torch("lesson", left))
-            learn(context, cast, f"performance-{most - 1 - left}", *lesson, terms.epochs)
-    short = Status.EXHAUSTED if exhausted else Status.FAILED
+            turned = (code != before).float().mean(1)
+            farther = turned >= far[rows]
+            best[rows[farther]], far[rows[farther]] = point[farther], turned[farther]
+        asked, left = asked + count, left - count * len(rows)
+        if len(codes) < len(shown):  # by a service that bills repeated attempts
+            return _ended(best, far, Status.EXHAUSTED)
+        going = far[rows] < terms.enough
+        if going.any() and min(each - asked, left // int(going.sum())) > 0:
+            found = torch.cat(codes)
+            turned_bits = found != before.repeat(count, 1)
+            cast = cast.judged(pictures.values.repeat(count, 1, 1, 1), torch.cat(shown), turned_bits.float())
+            lesson = memory.lesson(torch.cat(shown), found, turned_bits, context.streams.torch("lesson", left))
+            learn(context, cast, f"performance-{asked - 1}", lesson, terms)
+        rows = rows[going]
+    return _ended(best, far, Status.FAILED)
+
+
+def _ended(best: Bytes, far: Float[Tensor, " items"], short: Status) -> Performance:
     return Performance(best, tuple(Status.SUCCEEDED if each else short for each in (far >= SHARE).tolist()))
+
+
+def patterned(images: Bytes, clean: Bytes, terms: Rounds, generator: torch.Generator) -> Bytes:
+    """A share of the pictures goes on by the radius along a smooth pattern of random colours, back inside the ball; the others stay."""
+    if not terms.smooth:
+        return images
+    chosen = torch.rand(len(images), generator=generator) < terms.smooth
+    coarse = torch.randn(len(images), 3, COARSE, COARSE, generator=generator)
+    pattern = interpolate(coarse, images.shape[2:], mode="bicubic").sign()
+    ball = ball_of_pictures(as_floats(clean), terms.eps, terms.norm)
+    moved = to_bytes(ball.project(as_floats(images) + ball.eps * chosen[:, None, None, None] * pattern), ball)
+    return torch.where(chosen[:, None, None, None], moved, images)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -24,7 +24,7 @@ from surrogates.features import FeatureNetwork
 from surrogates.features import from_file as features_from_file
 from surrogates.features import to_bytes as features_to_bytes
 from surrogates.network import HashingNetwork, from_file, network_for, to_bytes
-from surrogates.training import Objective, Schedule, train
+from surrogates.training import Forward, Objective, Schedule, train
 
 log = logging.getLogger("crossattack")
 
@@ -51,17 +51,24 @@ class FeatureSurrogate:
     answers: FeatureAnswers
 
 
+@dataclass(frozen=True)
+class Taught:
+    """A lesson: the loss of a batch, what makes the outputs that it looks at (None: `project_images`), and how far weights are averaged."""
+
+    objective: Objective
+    outputs: Forward | None = None
+    averaging: float = 0.0
+
+
 Front: TypeAlias = Callable[[Tensor], Tensor] | None  # of pictures: what the target is known to put before its network
-Lesson: TypeAlias = Callable[[HashingNetwork, Answers, SurrogateRecipe, Schedule, torch.Generator], Objective]
+Lesson: TypeAlias = Callable[[HashingNetwork, Answers, SurrogateRecipe, Schedule, torch.Generator], Taught]
 
 
-def triplets(
-    network: HashingNetwork, answers: Answers, recipe: SurrogateRecipe, schedule: Schedule, generator: torch.Generator
-) -> Objective:
+def triplets(network: HashingNetwork, answers: Answers, recipe: SurrogateRecipe, schedule: Schedule, generator: torch.Generator) -> Taught:
     """The usual lesson: triplets mined from codes, or from lists."""
     if isinstance(answers, CodeAnswers):
-        return from_codes(network, answers, recipe, generator)
-    return from_lists(network, answers, recipe, schedule, generator)
+        return Taught(from_codes(network, answers, recipe, generator))
+    return Taught(from_lists(network, answers, recipe, schedule, generator))
 
 
 def fit_features(
@@ -146,9 +153,10 @@ def fit_surrogate(
     network.front = front
     generator = streams.torch(path.stem, "batches")
     schedule = schedule_of(recipe, len(answers.images))
-    objective = lesson(network, answers, recipe, schedule, generator)
+    taught = lesson(network, answers, recipe, schedule, generator)
+    schedule = replace(schedule, averaging=taught.averaging)
     with progress.stage(f"training {path.stem}", schedule.epochs) as tick, in_a_line(path.stem):
-        train(network, answers.images, objective, schedule, generator, tick=tick)
+        train(network, answers.images, taught.objective, schedule, generator, tick=tick, forward=taught.outputs)
     with whole_file(path) as file:
         file.write_bytes(to_bytes(network))
     return _aimed(network, answers, device)

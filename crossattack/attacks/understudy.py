@@ -7,20 +7,22 @@ import torch
 from pydantic import Field
 
 from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Words, unasked
-from crossattack.attacks._answers import CodeAnswers
-from crossattack.attacks._audition import auditioned, bit_by_bit, own_answers, points_of
-from crossattack.attacks._cast import Cast
+from crossattack.attacks._answers import Answers, CodeAnswers
+from crossattack.attacks._audition import auditioned, changed, own_answers
+from crossattack.attacks._cast import Bytes, Cast, Push
 from crossattack.attacks._context import LEAST_PAIRS, AttackContext
 from crossattack.attacks._drafts import Search
+from crossattack.attacks._drill import Drill, Lesson
 from crossattack.attacks._edits import EVERY, Edits, rules_for
-from crossattack.attacks._fields import Norm, Radius, Share, Steps
+from crossattack.attacks._fields import Eps, Kernel, Norm, Radius, Share, Steps
 from crossattack.attacks._moves import Moves
-from crossattack.attacks._performing import Memory, performed
+from crossattack.attacks._performing import Memory, performed, rehearsed
 from crossattack.attacks._recipe import SurrogateRecipe
 from crossattack.attacks._wording import LossOf, reworded
 from crossattack.codes import harden
 from crossattack.encoding import encode_texts
 from crossattack.errors import UsageError
+from crossattack.oracle import Reveals
 from surrogates.network import HashingNetwork
 
 LEAST = 4 * LEAST_PAIRS  # queries to learn from before any is spent on an attacked picture
@@ -41,9 +43,26 @@ class Understudy:
               round, all pictures together; the surrogates learn from all answers, and of each picture the one is kept whose
               code is farthest from its clean one
 
-    families: picture towers, each `TOWER` or `TOWER:WEIGHTS`; none: the one of `surrogate`. texts: the share of the learning
-    budget that goes to own texts. audition: queries, at most a tenth of that budget. A text is edited as by `tags`, away from
-    the code that the first surrogate gives it.
+    The rest are options, each off unless said otherwise; docs/closing-the-gap.md has what each was worth.
+
+    families     picture towers, each `TOWER` or `TOWER:WEIGHTS`; none: the one of `surrogate`
+    copies       surrogates of each family, each from another seed
+    texts        share of the learning budget that goes to own texts
+    audition     queries, at most a tenth of that budget
+    spread       own pictures are asked about that are least like each other
+    rehearsed    share of that budget that goes to changed own pictures, which are learned before the attacked ones are changed
+    lesson, strong, mixing, robust, averaging, unasked     how surrogates learn, see `_drill`
+    push, nearness                                         what is lowered, see `Cast.keeping`
+    diversity, kernel, scales, neighbours                  parts of the descent, see `_moves`
+    late         a picture ends at the mean of so many last points
+    starts       so many ways, all but the first from a random point; the surrogates vote
+    epochs       over what a round taught
+    change       by how much more a bit counts there that has turned
+    smooth       share of the points asked about that go on along a smooth pattern
+    enough       share of its bits: a picture that has turned so many is asked about no more, and others have its queries
+
+    A text is edited as by `tags`, away from the code that the first surrogate gives it. Where the target shows lists and no codes,
+    triplets of whole pairs are learned, all surrogates are trusted alike, and there is nothing to ask on the way.
 
     Differs from the paper: there, a learner drives a car and an expert says at each place it comes to what it would have done;
     here, surrogates drive pictures and the target says where it finds them. Momentum, resizing and edits are other attacks'
@@ -54,67 +73,107 @@ class Understudy:
     """
 
     family: ClassVar[Family] = "surrogate"
-    needs: ClassVar[Needs] = Needs(surrogate=True, pairs=True, reveals=("codes",))
+    needs: ClassVar[Needs] = Needs(surrogate=True, pairs=True, reveals=("codes", "ranking"))
     norm: Norm = "linf"
     eps: Radius = 8 / 255
     alpha: Radius | None = None  # a quarter of eps
     steps: Steps = 20
-    diversity: Share = 0.7
     edits: Edits = 2
     families: tuple[str, ...] = ()
+    copies: Annotated[int, Field(ge=1, le=20)] = 1
     texts: Share = 0.25
     audition: Annotated[int, Field(ge=0)] = 100
+    spread: bool = False
+    rehearsed: Share = 0.0
+    lesson: Lesson = "bits"
+    strong: bool = False
+    mixing: Share = 0.0
+    robust: Eps = 0.0
+    averaging: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    unasked: Annotated[float, Field(ge=0)] = 0.0
+    push: Push = "bits"
+    nearness: Annotated[float, Field(ge=0)] = 0.0
+    diversity: Share = 0.7
+    kernel: Kernel = 1
+    scales: Annotated[int, Field(ge=1, le=10)] = 1
+    neighbours: Annotated[int, Field(ge=0, le=100)] = 0
+    late: Annotated[int, Field(ge=1)] = 1
+    starts: Annotated[int, Field(ge=1, le=100)] = 1
     queries: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     asked: Annotated[int, Field(ge=1, le=1000)] = 10
-    epochs: Annotated[int, Field(ge=1)] = 1  # over what a round taught
+    epochs: Annotated[int, Field(ge=1)] = 1
+    change: Annotated[float, Field(ge=0)] = 0.0
+    smooth: Share = 0.0
+    enough: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+    @property
+    def resized(self) -> Moves:
+        """The parts of a descent against a target of another family; of the same one, without the resizing."""
+        return Moves(decay=1.0, diversity=self.diversity, kernel=self.kernel, scales=self.scales, neighbours=self.neighbours)
 
     def fit(self, context: AttackContext) -> Perturb:
         """Query, learn and audition within the budget less what the attacked pictures may cost; perform on those at once."""
-        pairs, oracle = context.pairs, context.oracle
+        pairs = context.pairs
         assert pairs is not None, "asked for by `needs`"
-        most = min(self.queries, max(0, oracle.cap - LEAST) // max(1, context.attacked))
-        most = most if oracle.per_item is None else min(most, oracle.per_item)
-        answers, left = self._answers(context, oracle.cap - most * context.attacked)
-        surrogates = [
-            context.learned(answers, name=name, lesson=bit_by_bit, recipe=recipe) for name, recipe in self._recipes(context.recipe)
-        ]
-        networks = tuple(surrogate.network.requires_grad_(False) for surrogate in surrogates)
-        cast = Cast(networks, (1.0,) * len(networks), Moves(decay=1.0, diversity=self.diversity))
-        cast = auditioned(context, cast, answers, self, left)
-        memory = Memory(answers.images, answers.image_codes)
-        shown = performed(context, cast, memory, pairs.images, self, most) if most > 1 and self.steps else None
+        most = self._most(context)
+        cast, memory = self._prepared(context, most)
+        shown = performed(context, cast, memory, pairs.images, self, most) if memory and most > 1 and self.steps else None
         rules, search = rules_for(context.texts, actions=EVERY, least=1, synonyms=None), Search(self.edits, 1, TRIED)
 
         def perturb(items: Items) -> Perturbed:
             if isinstance(items, Words):
-                return unasked(reworded(context, networks[0], items, self._leaving(context, networks[0], items), rules, search))
+                network = cast.networks[0]
+                return unasked(reworded(context, network, items, self._leaving(context, network, items), rules, search))
             if shown is not None and torch.equal(pairs.images[list(items.ids)], items.values):
                 rows = list(items.ids)
                 return Perturbed(Pictures(items.ids, shown.images[rows]), tuple(shown.status[row] for row in rows))
             own = cast.lean(items.values, context.device).float()
-            points = points_of(context, cast, items, items.values, own, self, self.steps)
-            return unasked(Pictures(items.ids, points[-1] if points else items.values))
+            return unasked(Pictures(items.ids, changed(context, cast, items, own, self)))
 
         return perturb
 
+    def _most(self, context: AttackContext) -> int:
+        """Queries that go to each attacked picture, so that enough are left to learn from."""
+        oracle = context.oracle
+        if self.queries and oracle.reveals is Reveals.RANKING:
+            raise UsageError("`attack.queries` asks for codes on the way, the target shows lists; leave it out.")
+        most = min(self.queries, max(0, oracle.cap - LEAST) // max(1, context.attacked))
+        return most if oracle.per_item is None else min(most, oracle.per_item)
+
+    def _prepared(self, context: AttackContext, most: int) -> tuple[Cast, Memory | None]:
+        """Surrogates that have learned, been auditioned and rehearsed; and what they know by its codes, if codes came back."""
+        room = context.oracle.cap - most * context.attacked
+        answers, others, left = self._answers(context, room)
+        drill = Drill(self.lesson, self.strong, self.mixing, self.robust, self.averaging, self.unasked, others if self.unasked else None)
+        made = [context.learned(answers, name=name, lesson=drill, recipe=recipe) for name, recipe in self._recipes(context.recipe)]
+        networks = tuple(surrogate.network.requires_grad_(False) for surrogate in made)
+        cast = Cast(networks, (1.0,) * len(networks), self.resized)
+        if not isinstance(answers, CodeAnswers):
+            return cast, None
+        cast = auditioned(context, cast, answers, self, left)
+        memory = Memory(answers.images, answers.image_codes, torch.zeros(answers.image_codes.shape, dtype=torch.bool))
+        return rehearsed(context, cast, memory, self, round(self.rehearsed * room)), memory
+
     def _recipes(self, usual: SurrogateRecipe) -> list[tuple[str, SurrogateRecipe]]:
         """Names and recipes of the surrogates."""
-        parts = [family.partition(":") for family in self.families]
-        recipes = [replace(usual, image_tower=tower, weights=weights or "own") for tower, _, weights in parts] or [usual]
+        parts = [family.partition(":") for family in self.families for _ in range(self.copies)]
+        recipes = [replace(usual, image_tower=tower, weights=weights or "own") for tower, _, weights in parts] or [usual] * self.copies
         before = [[other.image_tower for other in recipes[:number]].count(recipe.image_tower) for number, recipe in enumerate(recipes)]
         return [
             (f"surrogate-{recipe.image_tower}{f'-{more + 1}' if more else ''}", recipe)
             for more, recipe in zip(before, recipes, strict=True)
         ]
 
-    def _answers(self, context: AttackContext, room: int) -> tuple[CodeAnswers, int]:
-        """Codes of own pictures and texts, and how many queries are left for the audition."""
+    def _answers(self, context: AttackContext, room: int) -> tuple[Answers, Bytes | None, int]:
+        """What is learned from, own pictures that were not asked about, and how many queries are left for the audition."""
+        if context.oracle.reveals is Reveals.RANKING:
+            return context.answers(), None, 0
         texts, left = min(max(LEAST_PAIRS, round(self.texts * room)), len(context.texts)), min(self.audition, room // 10)
-        pictures = min(room - texts - left, len(context.images))
+        pictures = min(room - texts - left - round(self.rehearsed * room), len(context.images))
         if pictures < LEAST_PAIRS:
             wanted = f"a budget that leaves {LEAST_PAIRS} pictures or more to learn from wanted"
             raise UsageError(f"{wanted}, {room} queries got; raise `oracle.budget`.")
-        return own_answers(context, pictures, texts), left
+        return *own_answers(context, pictures, texts, spread=self.spread), left
 
     def _leaving(self, context: AttackContext, network: HashingNetwork, items: Words) -> LossOf:
         """How much of its own code each text still has, by this surrogate."""
