@@ -2,7 +2,10 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
@@ -51,6 +54,40 @@ def test_a_difference_is_that_of_the_figures_and_its_interval_is_paired(finished
         assert (again["difference"], again["difference_ci95"], again["p"]) == (0.0, (0.0, 0.0), 1.0), "paired: no width"
         alone = compare([finished, other])["directions"][direction][1]
         assert strong["p"] == pytest.approx(min(1.0, 2 * alone["p"])), "two comparisons"
+
+
+def test_an_ablation_has_a_table_for_each_family_of_surrogates_and_its_first_row_is_what_others_are_compared_with(
+    finished: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(finished, tmp_path / "plain")
+    as_strong_as_the_ceiling(finished, tmp_path / "strong")
+    shutil.copytree(finished, tmp_path / "alone")
+    values: dict[str, dict[str, Any]] = {
+        "plain": {"attack.late": 1, "attack.families": ["a"]},
+        "strong": {"attack.copies": 2, "attack.families": ["a", "b"]},
+        "alone": {"attack.families": ["b"], "attack.queries": 5},
+    }
+    directions = json.loads((finished / "results.json").read_text())["directions"]
+    cells = [{"digest": name, "values": one, "state": "done", "directions": directions} for name, one in values.items()]
+    (tmp_path / "sweep.json").write_text(json.dumps({"cells": [*cells, {"digest": "x", "values": {}, "state": "pending"}]}))
+    kept, page = tmp_path / "kept.json", tmp_path / "page.md"
+    page.write_text("before\n<!-- ablation -->\nold\n<!-- end -->\nafter\n")
+    for source, wanted in ((tmp_path, kept), (kept, page)):
+        subprocess.run([sys.executable, "-m", "crossattack.report.ablation", str(source), str(wanted)], check=True)
+    found = json.loads(kept.read_text())
+    assert (found["done"], found["cells"]) == (3, 4)
+    (table,) = found["tables"]  # a row alone is no table
+    _, strong = table["rows"]
+    (_, wanted) = compare([tmp_path / "plain", tmp_path / "strong"])["directions"]["image_to_text"]
+    assert (strong["difference"], strong["p"]) == (wanted["difference"], wanted["p"])
+    lines = page.read_text().splitlines()
+    assert "**Surrogates of `a`**" in lines
+    assert next(line for line in lines if line.startswith("| as it is")).endswith(" |  |")
+    (told,) = [line for line in lines if "`copies=2`" in line]
+    assert told.startswith('| `families=["a", "b"]`, `copies=2` |')
+    assert told.endswith(f"{wanted['difference']:+.3f}{' *' if wanted['significant'] else ''} |")
+    assert "old" not in lines
+    assert (lines[0], lines[-1]) == ("before", "after")
 
 
 def test_the_command_prints_a_row_a_run_and_stars_what_differs(finished: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,114 @@
+"""The docs' tables of an ablation: what each setting does to an attack, beside the same attack without it, item by item.
+
+python -m crossattack.report.ablation FOLDER_OF_THE_SWEEP docs/results/ablation.json
+python -m crossattack.report.ablation docs/results/ablation.json docs/closing-the-gap.md
+
+Rows of one table share the first family of the surrogates and the queries a picture; the first of them is what others are compared with.
+Significance is of all rows of a table together (see `comparison`).
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from crossattack.cache import whole_file
+from crossattack.errors import UsageError
+from crossattack.report._rows import number
+from crossattack.report.comparison import compare
+from crossattack.report.sweep.layout import told
+
+FAMILIES, QUERIES = "attack.families", "attack.queries"
+SIDE = "image_to_text"
+HEADER = ("with", "mAP", "recovered", "change of mAP")
+BLOCK = re.compile(r"(<!-- ablation -->\n).*?(<!-- end -->)", re.S)
+
+
+def measured(sweep: Path) -> dict[str, Any]:
+    """Plain values, fit for JSON, of the finished cells of a sweep: a table for each value of what rows share; `UsageError` of no sweep."""
+    try:
+        cells = json.loads((sweep / "sweep.json").read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(f"a sweep's folder with its sweep.json wanted, {sweep} got ({error}).") from error
+    tables = dict[str, list[Mapping[str, Any]]]()
+    for cell in cells:
+        if cell["state"] == "done":
+            tables.setdefault(json.dumps(_shared(cell["values"])), []).append(cell)
+    found = [{"shared": json.loads(shared), "rows": _rows(sweep, rows)} for shared, rows in tables.items() if len(rows) > 1]
+    return {"sweep": sweep.name, "done": sum(cell["state"] == "done" for cell in cells), "cells": len(cells), "tables": found}
+
+
+def _shared(values: Mapping[str, Any]) -> dict[str, Any]:
+    families = values.get(FAMILIES) or [None]
+    return {FAMILIES: families[0], QUERIES: values.get(QUERIES, 0)}
+
+
+def _own(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row does not share with its table."""
+    rest = {key: value for key, value in values.items() if key not in (FAMILIES, QUERIES, "oracle.budget", "seed")}
+    return {FAMILIES: values[FAMILIES], **rest} if len(values.get(FAMILIES, ())) > 1 else rest
+
+
+def _rows(sweep: Path, cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Each cell with its settings of its own and its difference from the first one."""
+    compared = compare([sweep / cell["digest"] for cell in cells])["directions"][SIDE]
+    rows = []
+    for first, cell, row in zip([True, *[False] * len(cells)], cells, compared, strict=False):
+        side = cell["directions"][SIDE]
+        rows.append(
+            {
+                "digest": cell["digest"],
+                "settings": {} if first else _own(cell["values"]),
+                "map": side["map"],
+                "recovered": side["recovered"],
+                "recovered_ci95": side["recovered_ci95"],
+                **({} if first else {name: row[name] for name in ("difference", "difference_ci95", "p", "significant")}),
+            }
+        )
+    return rows
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """One table in Markdown; a star marks what differs significantly from the first row."""
+    lines = [HEADER, ("---",) * len(HEADER), *map(_line, found["rows"])]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
+    low, high = (100 * bound for bound in row["recovered_ci95"])
+    change = "" if "difference" not in row else f"{row['difference']:+.3f}{' *' if row['significant'] else ''}"
+    share = f"{100 * row['recovered']:.0f} % [{low:.0f}, {high:.0f}]"
+    return _named(row["settings"]), number(row["map"]["attacked"]), share, change
+
+
+def _named(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"`{key.removeprefix('attack.')}={told(value)}`" for key, value in settings.items()) or "as it is"
+
+
+def filled(page: str, kept: Mapping[str, Any]) -> str:
+    """The page with its tables in its block, each under what its rows share."""
+    parts = [f"\n{_title(one['shared'])}\n\n{table(one)}" for one in kept["tables"]]
+    return BLOCK.sub(lambda found: f"{found[1]}{''.join(parts)}\n{found[2]}", page)
+
+
+def _title(shared: Mapping[str, Any]) -> str:
+    of = f"Surrogates of `{shared[FAMILIES]}`" if shared[FAMILIES] else "Surrogates of the target's own family"
+    asked = f", {shared[QUERIES]} queries a picture" if shared[QUERIES] else ""
+    return f"**{of}{asked}**"
+
+
+def main() -> None:
+    """Keep the figures of a sweep's folder, or put kept ones into a page."""
+    source, wanted = Path(sys.argv[1]), Path(sys.argv[2])
+    if source.is_dir():
+        text = json.dumps(measured(source), indent=1) + "\n"
+    else:
+        text = filled(wanted.read_text(encoding="utf-8"), json.loads(source.read_text(encoding="utf-8")))
+    with whole_file(wanted) as file:
+        file.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
