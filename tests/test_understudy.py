@@ -155,6 +155,21 @@ def test_texts_are_edited_by_two_words_at_most_and_cost_nothing(tmp_path: Path) 
         assert len(set(before.split()) - set(after.split())) <= 2
 
 
+def test_only_families_that_the_audition_left_are_trained_again(tmp_path: Path) -> None:
+    attack = quick(families=("convnet", "cnnf:none"), copies=3, eps=0.1, queries=2)
+    with attackers_world(tmp_path, budget=82, data=scenes(pixels=32)) as world:
+        attack.fit(world.context(attack))
+        assert list(world.black.made) == [
+            "surrogate-convnet",
+            "surrogate-cnnf",
+            "surrogate-convnet-copy-1",
+            "surrogate-convnet-copy-2",
+        ]
+        first, _, second, third = (made.network for made in world.black.made.values())
+    image = torch.rand(1, 3, 32, 32)
+    assert len({tuple(network.project_images(image)[0].tolist()) for network in (first, second, third)}) == 3
+
+
 ASKING: dict[str, Any] = {"queries": 7}
 OPTIONS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (  # each beside what it is added to
     ({}, {"copies": 2}),

@@ -4,7 +4,7 @@ How many bits a surrogate has right on clean pictures says nothing of whose kin 
 surrogate of the target's own family foresees it, one of another does not.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -77,6 +77,10 @@ class Cast:
         kept = [pair for pair in self._pairs() if pair[0] >= FAINT * max(self.trust)]
         trust, networks = zip(*kept, strict=True)
         return replace(self, networks=networks, trust=trust)
+
+    def joined(self, trust: float, networks: Sequence[HashingNetwork]) -> "Cast":
+        """With these beside them, each trusted as far as that."""
+        return replace(self, networks=(*self.networks, *networks), trust=(*self.trust, *[trust] * len(networks)))
 
     def _turned(self, network: HashingNetwork, clean: Bytes, changed: Bytes) -> Tensor:
         device = next(network.parameters()).device

@@ -46,7 +46,7 @@ class Understudy:
     The rest are options, each off unless said otherwise; docs/closing-the-gap.md has what each was worth.
 
     families     picture towers, each `TOWER` or `TOWER:WEIGHTS`; none: the one of `surrogate`
-    copies       surrogates of each family, each from another seed
+    copies       surrogates of each family that the audition left, each from another seed
     texts        share of the learning budget that goes to own texts
     audition     queries, at most a tenth of that budget
     spread       own pictures are asked about that are least like each other
@@ -145,19 +145,29 @@ class Understudy:
         room = context.oracle.cap - most * context.attacked
         answers, others, left = self._answers(context, room)
         drill = Drill(self.lesson, self.strong, self.mixing, self.robust, self.averaging, self.unasked, others if self.unasked else None)
-        made = [context.learned(answers, name=name, lesson=drill, recipe=recipe) for name, recipe in self._recipes(context.recipe)]
-        networks = tuple(surrogate.network.requires_grad_(False) for surrogate in made)
+
+        def learned(number: int, copy: int) -> HashingNetwork:
+            name, recipe = families[number]
+            surrogate = context.learned(answers, name=f"{name}-copy-{copy}" if copy else name, lesson=drill, recipe=recipe)
+            return surrogate.network.requires_grad_(False)
+
+        families = self._families(context.recipe)
+        networks = tuple(learned(number, 0) for number in range(len(families)))
         cast = Cast(networks, (1.0,) * len(networks), self.resized)
+        if isinstance(answers, CodeAnswers):
+            cast = auditioned(context, cast, answers, self, left)
+        for trust, network in list(zip(cast.trust, cast.networks, strict=True)):
+            number = [first is network for first in networks].index(True)
+            cast = cast.joined(trust, [learned(number, copy) for copy in range(1, self.copies)])
         if not isinstance(answers, CodeAnswers):
             return cast, None
-        cast = auditioned(context, cast, answers, self, left)
         memory = Memory(answers.images, answers.image_codes, torch.zeros(answers.image_codes.shape, dtype=torch.bool))
         return rehearsed(context, cast, memory, self, round(self.rehearsed * room)), memory
 
-    def _recipes(self, usual: SurrogateRecipe) -> list[tuple[str, SurrogateRecipe]]:
-        """Names and recipes of the surrogates."""
-        parts = [family.partition(":") for family in self.families for _ in range(self.copies)]
-        recipes = [replace(usual, image_tower=tower, weights=weights or "own") for tower, _, weights in parts] or [usual] * self.copies
+    def _families(self, usual: SurrogateRecipe) -> list[tuple[str, SurrogateRecipe]]:
+        """Names and recipes of the first surrogate of each family."""
+        parts = [family.partition(":") for family in self.families]
+        recipes = [replace(usual, image_tower=tower, weights=weights or "own") for tower, _, weights in parts] or [usual]
         before = [[other.image_tower for other in recipes[:number]].count(recipe.image_tower) for number, recipe in enumerate(recipes)]
         return [
             (f"surrogate-{recipe.image_tower}{f'-{more + 1}' if more else ''}", recipe)
