@@ -1,5 +1,6 @@
 """Performing: all attacked pictures together, asked about on their way, round by round, by surrogates that learn as they go."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -96,55 +97,66 @@ def rehearsed(context: AttackContext, cast: Cast, memory: Memory, terms: Rounds,
     return cast
 
 
-@dataclass(frozen=True)
+@dataclass
 class Performance:
-    """The best of each attacked picture, and how it ended by the answers."""
+    """The best of each attacked picture so far, and how much of its code it has turned."""
 
+    own: Codes
     images: Bytes
-    status: tuple[Status, ...]
+    far: Float[Tensor, " items"]
+
+    def keep(self, rows: Int64[Tensor, " shown"], images: Bytes, codes: Codes) -> None:
+        """Of these pictures, those whose codes are as far as the best so far, or farther."""
+        turned = (codes != self.own[rows]).float().mean(1)
+        farther = turned >= self.far[rows]
+        self.images[rows[farther]], self.far[rows[farther]] = images[farther], turned[farther]
+
+    def status(self, short: Status) -> tuple[Status, ...]:
+        """By the answers; `short` of those that did not get far enough."""
+        return tuple(Status.SUCCEEDED if each else short for each in (self.far >= SHARE).tolist())
 
 
-def performed(context: AttackContext, cast: Cast, memory: Memory, clean: Bytes, terms: Rounds, most: int) -> Performance:
+def performed(
+    context: AttackContext, cast: Cast, memory: Memory, clean: Bytes, terms: Rounds, most: int
+) -> tuple[Bytes, tuple[Status, ...]]:
     """So many queries for each picture: its clean code, then `terms.asked` points a round on the way from its best so far.
 
     The best is the one whose code is farthest from the clean one; of as far ones, the last. A picture that has turned `terms.enough` of its
     bits is asked about no more, and the others have its queries, as far as the oracle lets any one have more.
     """
     own = context.oracle.query_images(clean, phase="attack", items=tuple(range(len(clean)))).codes
-    best, far = clean.clone(), torch.zeros(len(clean))
+    best = Performance(own, clean.clone(), torch.zeros(len(clean)))
     rows, asked, left = torch.arange(len(clean)), 1, (most - 1) * len(clean)
-    each = most if terms.enough == 1 else context.oracle.per_item or left  # that one picture may have
+    each = most if terms.enough == 1 else context.oracle.per_item or 1 + left  # that one picture may have
     while len(rows) and (count := min(terms.asked, each - asked, left // len(rows))) > 0:
-        ids = tuple(rows.tolist())
-        pictures, before = Pictures(ids, clean[rows]), own[rows]
+        pictures, codes = Pictures(tuple(rows.tolist()), clean[rows]), own[rows]
         steps = max(terms.steps, terms.asked) if asked == 1 else terms.asked
-        points = points_of(context, cast, pictures, best[rows], before.float(), terms, steps)[-count:]
+        points = points_of(context, cast, pictures, best.images[rows], codes.float(), terms, steps)[-count:]
         stream = context.streams.torch("patterns", left)
-        shown, codes = [patterned(point, pictures.values, terms, stream) for point in points], list[Codes]()
-        with context.progress.stage("asking on the way", len(shown) * len(rows)) as tick, suppress(BudgetRefused):
-            for point in shown:
-                codes.append(context.oracle.query_images(point, phase="attack", items=ids).codes)
-                tick(len(rows), queries_left=context.oracle.remaining)
-        for point, code in zip(shown, codes, strict=False):
-            turned = (code != before).float().mean(1)
-            farther = turned >= far[rows]
-            best[rows[farther]], far[rows[farther]] = point[farther], turned[farther]
-        asked, left = asked + count, left - count * len(rows)
-        if len(codes) < len(shown):  # by a service that bills repeated attempts
-            return _ended(best, far, Status.EXHAUSTED)
-        going = far[rows] < terms.enough
+        shown = [patterned(point, pictures.values, terms, stream) for point in points]
+        answers = _answers(context, shown, pictures.ids)
+        for point, answer in zip(shown, answers, strict=False):
+            best.keep(rows, point, answer)
+        if len(answers) < count:  # by a service that bills repeated attempts
+            return best.images, best.status(Status.EXHAUSTED)
+        asked, left, going = asked + count, left - count * len(rows), best.far[rows] < terms.enough
         if going.any() and min(each - asked, left // int(going.sum())) > 0:
-            found = torch.cat(codes)
-            turned_bits = found != before.repeat(count, 1)
-            cast = cast.judged(pictures.values.repeat(count, 1, 1, 1), torch.cat(shown), turned_bits.float())
-            lesson = memory.lesson(torch.cat(shown), found, turned_bits, context.streams.torch("lesson", left))
+            moved, found, turned = torch.cat(shown), torch.cat(answers), torch.cat([answer != codes for answer in answers])
+            cast = cast.judged(pictures.values.repeat(count, 1, 1, 1), moved, turned.float())
+            lesson = memory.lesson(moved, found, turned, context.streams.torch("lesson", left))
             learn(context, cast, f"performance-{asked - 1}", lesson, terms)
         rows = rows[going]
-    return _ended(best, far, Status.FAILED)
+    return best.images, best.status(Status.FAILED)
 
 
-def _ended(best: Bytes, far: Float[Tensor, " items"], short: Status) -> Performance:
-    return Performance(best, tuple(Status.SUCCEEDED if each else short for each in (far >= SHARE).tolist()))
+def _answers(context: AttackContext, shown: Sequence[Bytes], ids: tuple[int, ...]) -> list[Codes]:
+    """What the target says of each point of all pictures, as far as the budget goes."""
+    found = list[Codes]()
+    with context.progress.stage("asking on the way", len(shown) * len(ids)) as tick, suppress(BudgetRefused):
+        for point in shown:
+            found.append(context.oracle.query_images(point, phase="attack", items=ids).codes)
+            tick(len(ids), queries_left=context.oracle.remaining)
+    return found
 
 
 def patterned(images: Bytes, clean: Bytes, terms: Rounds, generator: torch.Generator) -> Bytes:

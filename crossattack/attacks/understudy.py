@@ -125,8 +125,8 @@ class Understudy:
                 network = cast.networks[0]
                 return unasked(reworded(context, network, items, self._leaving(context, network, items), rules, search))
             if shown is not None and torch.equal(pairs.images[list(items.ids)], items.values):
-                rows = list(items.ids)
-                return Perturbed(Pictures(items.ids, shown.images[rows]), tuple(shown.status[row] for row in rows))
+                images, status = shown
+                return Perturbed(Pictures(items.ids, images[list(items.ids)]), tuple(status[item] for item in items.ids))
             own = cast.lean(items.values, context.device).float()
             return unasked(Pictures(items.ids, changed(context, cast, items, own, self)))
 
