@@ -144,8 +144,12 @@ def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, terms: 
     if not count or not terms.steps:
         return cast
     own, codes = Pictures(tuple(range(-count, 0)), answers.images[:count]), answers.image_codes[:count]
-    shown = [changed(context, replace(cast, moves=moves), own, codes.float(), terms) for moves in both]
-    turned = [(asked_codes(context, each) != codes).float() for each in shown]
+    shown, turned = list[Bytes](), list[Tensor]()
+    with context.progress.stage("audition", len(both)) as tick:
+        for name, moves in zip(("straight", "resized"), both, strict=True):
+            shown.append(changed(context, replace(cast, moves=moves), own, codes.float(), terms))
+            turned.append((asked_codes(context, shown[-1]) != codes).float())
+            tick(1, name, bits_turned=float(turned[-1].mean()))
     straight, resized = (float(each.mean()) for each in turned)
     judged = cast.judged(torch.cat([own.values, own.values]), torch.cat(shown), torch.cat(turned))
     return replace(judged.leading(), moves=both[resized > straight])
