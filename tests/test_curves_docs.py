@@ -1,4 +1,4 @@
-"""docs/experiments.md tells the kept sweeps of one setting each as they were measured."""
+"""docs/experiments.md tells the kept sweeps of one setting each, and the list of attacks, as they were measured."""
 
 import json
 from pathlib import Path
@@ -77,3 +77,54 @@ def test_how_many_steps_are_enough_is_told_as_it_was_measured() -> None:
     assert f"AACH recovers {texts['aach', 5]}, `mi_fgsm` {texts['mi_fgsm', 5]}." in PAGE
     assert f"at 20 they are at {texts['aach', 20]} and {texts['mi_fgsm', 20]}, at 500 at {texts['aach', 500]} and" in PAGE
     assert f"and {texts['mi_fgsm', 500]}." in PAGE
+
+
+class TestLeaderboard:
+    KEPT = json.loads((ROOT / "docs/results/leaderboard.json").read_text(encoding="utf-8"))
+
+    def cells(self, attack: str) -> list[dict[str, Any]]:
+        return [cell for cell in self.KEPT["cells"] if cell["values"]["attack"] == attack]
+
+    def seeds(self, attack: str, direction: str = "image_to_text") -> list[float]:
+        return [100 * cell["directions"][direction]["recovered"] for cell in self.cells(attack)]
+
+    def recovered(self, attack: str, direction: str = "image_to_text") -> str:
+        wanted = [cell["digest"] for cell in self.cells(attack)]
+        (pooled,) = [one for one in self.KEPT["intervals"] if one["cells"] == wanted]
+        low, high = (100 * bound for bound in pooled["directions"][direction]["recovered_ci95"])
+        return f"{mean(self.seeds(attack, direction)):.0f} % [{low:.0f}, {high:.0f}]"
+
+    def best(self, attacks: set[str], direction: str = "image_to_text") -> str:
+        return max(attacks, key=lambda attack: mean(self.seeds(attack, direction)))
+
+    def test_which_attack_does_most_is_told_as_it_was_measured(self) -> None:
+        assert [cell["state"] for cell in self.KEPT["cells"]] == ["done"] * 69
+        names = {cell["values"]["attack"] for cell in self.KEPT["cells"] if isinstance(cell["values"]["attack"], str)}
+        assert f"{len(names) + 1} attacks on the same 100 items" in PAGE
+        assert self.best(names - {"tags"}) == "vmi_fgsm"
+        told = [
+            f"`{name}` {'recovers ' if name == 'vmi_fgsm' else ''}{self.recovered(name)}" for name in ("vmi_fgsm", "understudy", "mi_fgsm")
+        ]
+        assert f"{', '.join(told)}, AACH {self.recovered('aach')}, all within each other's intervals." in PAGE
+        assert self.seeds("aach") == self.seeds("bim") == self.seeds("pgd")
+        assert f"`uap` recovers {self.recovered('uap')}." in PAGE
+
+    def test_what_asking_alone_does_and_the_luck_of_the_seed(self) -> None:
+        asking = {"finite_difference", "nes", "qair", "simba", "spsa", "square"}
+        assert self.best(asking) == "spsa"
+        spsa, noise = self.recovered("spsa"), self.recovered("noise")
+        assert f"Noise takes {noise}; of six attacks by queries the best, `spsa`, takes {spsa}." in PAGE
+        lucks = [sorted(self.seeds(attack)) for attack in ("aach", "uaa_gan")]
+        told = [f"{luck[0]:.0f} % to {luck[-1]:.0f} %" for luck in lucks]
+        assert "is {} for AACH and {} for the generator of `uaa_gan`".format(*told) in PAGE
+
+    def test_what_words_are_worth(self) -> None:
+        edits = [self.recovered(attack, "text_to_image") for attack in ("tags", "understudy")]
+        assert "`tags` recovers {} with two edits, `understudy`, which edits too, {};".format(*edits) in PAGE
+        others = {cell["values"]["attack"] for cell in self.KEPT["cells"] if isinstance(cell["values"]["attack"], str)}
+        assert self.best(others - {"tags", "understudy"}, "text_to_image") == "vmi_fgsm"
+        assert f"`vmi_fgsm`, {self.recovered('vmi_fgsm', 'text_to_image')}." in PAGE
+
+    def test_an_attack_that_leaves_texts_as_they_are_is_drawn_once(self) -> None:
+        drawn = (ROOT / "docs/leaderboard.svg").read_text(encoding="utf-8")
+        assert [drawn.count(f"<!-- {name} -->") for name in ("uaa_gan", "tags", "square", "aach")] == [1, 1, 1, 2]

@@ -68,7 +68,7 @@ def test_what_a_query_buys_is_told_as_it_was_measured() -> None:
     assert "{} after 100 queries, {} after 1,000, {} at the end".format(*bits) in PAGE
 
 
-@pytest.mark.parametrize("name", ["budget", "transfer", "eps", "bits", "iterations"])
+@pytest.mark.parametrize("name", ["budget", "transfer", "eps", "bits", "iterations", "leaderboard"])
 def test_the_figure_is_drawn_from_the_kept_sweep(name: str, tmp_path: Path) -> None:
     drawn = tmp_path / f"{name}.svg"
     subprocess.run([sys.executable, "-m", "crossattack.report.sweep", str(ROOT / f"docs/results/{name}.json"), str(drawn)], check=True)

@@ -19,9 +19,11 @@ class Entry:
 
 
 def ranked(groups: Sequence[Group], layout: Layout, direction: str) -> list[Entry]:
-    """Those that are known, by what they leave of mAP."""
+    """Those that are known, by what they leave of mAP; without attacks that leave these items as they are, of which no score moves."""
     known = [
-        Entry(label(group.values, layout.others), group, figure) for group in groups if (figure := group.figure(direction, "attacked"))
+        Entry(label(group.values, layout.others), group, figure)
+        for group in groups
+        if (figure := group.figure(direction, "attacked")) and figure != group.figure(direction, "clean")
     ]
     return sorted(known, key=lambda entry: entry.left.value)
 
