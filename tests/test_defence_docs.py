@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 import pytest
@@ -74,3 +75,42 @@ def test_the_example_of_the_page_is_a_defence(monkeypatch: pytest.MonkeyPatch) -
     target = Defended(untrained_target(scenes()[0]), blur)
     assert not torch.allclose(target.encode_images(images), target.target.encode_images(images), atol=1e-3)
     assert target.encode_images(images.requires_grad_()).requires_grad
+
+
+def test_what_is_said_of_the_table_is_what_was_measured() -> None:
+    told = " ".join(PAGE.split())
+    cells = json.loads(KEPT.read_text(encoding="utf-8"))["cells"]
+    assert [cell["state"] for cell in cells] == ["done"] * 22
+
+    def scores(condition: str, knows: bool, direction: str = "image_to_text") -> dict[str, float]:
+        """By defence, the mean over the seeds."""
+        found = dict[str, list[float]]()
+        for cell in cells:
+            values = cell["values"]
+            name = values.get("defence") or next(key for key in values if key.startswith("target."))
+            if values.get("oracle.adaptive", knows) == knows:
+                found.setdefault(name, []).append(cell["directions"][direction]["map"][condition])
+        return {name: mean(each) for name, each in found.items()}
+
+    white = scores("ceiling", knows=True)
+    plain, rounded = white.pop("none"), white.pop("bit_depth")
+    assert f"to {min(white.values()):.3f} to {max(white.values()):.3f}, the undefended target to {plain:.3f}." in told
+    assert f"`bit_depth` keeps {rounded:.3f}," in told
+    mistaken = scores("ceiling", knows=False)
+    del mistaken["none"]
+    assert f"{min(mistaken.values()):.3f} to {max(mistaken.values()):.3f} is left then." in told
+    black = scores("attacked", knows=True)
+    undefended = black.pop("none")
+    assert f"to {undefended:.3f}, leaves {min(black.values()):.3f} to {max(black.values()):.3f}." in told
+    clean, noise = scores("clean", knows=True), scores("noise", knows=True)
+    assert black["target.adversarial"] > clean["target.adversarial"]
+    costs = {name: clean["none"] - score for name, score in clean.items() if name != "none"}
+    assert (min(costs, key=costs.__getitem__), max(costs, key=costs.__getitem__)) == ("bit_depth", "resizing")
+    of_texts = scores("clean", knows=True, direction="text_to_image")
+    most = max(of_texts["none"] - score for score in of_texts.values())
+    assert f"{costs['bit_depth']:.3f} (`bit_depth`) to {costs['resizing']:.3f} (`resizing`) on pictures" in told
+    assert f"up to {most:.3f} (adversarial training)" in told
+    assert of_texts["none"] - of_texts["target.adversarial"] == most
+    assert f"{noise['target.adversarial']:.3f} beside {clean['target.adversarial']:.3f}." in told
+    texts = [score for knows in (True, False) for score in scores("ceiling", knows, "text_to_image").values()]
+    assert f"takes them to {min(texts):.3f} to {max(texts):.3f} everywhere" in told
