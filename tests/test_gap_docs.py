@@ -3,9 +3,16 @@
 import json
 import re
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crossattack.report.ablation import filled
+from crossattack.sweep.grid import load_sweep
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/closing-the-gap.md").read_text(encoding="utf-8")
+KEPT = json.loads((ROOT / "docs/results/ablation.json").read_text(encoding="utf-8"))
 TRIALS = json.loads((ROOT / "docs/results/gap-trials.json").read_text(encoding="utf-8"))["trials"]
 
 
@@ -24,4 +31,34 @@ def test_the_table_is_the_one_of_the_kept_trials() -> None:
 def test_every_trial_says_its_command() -> None:
     for trial in TRIALS.values():
         assert f"--attacked {trial['attacked']} " in trial["command"]
-        assert f"--budget {trial['spent']} " in trial["command"]
+        (budget,) = re.findall(r"--budget (\d+) ", trial["command"])
+        assert trial["spent"] <= int(budget)
+
+
+@pytest.mark.usefixtures("mobilenet_at_hand")
+def test_the_ablation_is_the_kept_one_and_says_how_much_of_it_there_is() -> None:
+    assert filled(PAGE, KEPT) == PAGE
+    assert KEPT["cells"] == len(load_sweep(ROOT / "configs/ablation.yaml").cells)
+    told = " ".join(PAGE.split())
+    assert KEPT["done"] == KEPT["cells"] or f"So far {KEPT['done']} of the {KEPT['cells']} runs are done" in told
+
+
+def test_what_each_part_is_worth_is_told_as_it_was_measured() -> None:
+    told = " ".join(PAGE.split())
+    kin, strangers = ({json.dumps(row["settings"]): row for row in table["rows"]} for table in KEPT["tables"][:2])
+
+    def percent(rows: dict[str, Any], **settings: Any) -> int:
+        return round(100 * rows[json.dumps({f"attack.{key}": value for key, value in settings.items()})]["recovered"])
+
+    assert f"The audition is worth {percent(kin) - percent(kin, audition=0)} points to who has the family" in told
+    assert percent(strangers) == percent(strangers, audition=0) == percent(strangers, lesson="triplets")
+    assert f"are worth {percent(kin) - percent(kin, lesson='triplets')} points to the family" in told
+    assert (
+        f"recover {percent(kin, copies=3)} % instead of {percent(kin)} %, "
+        f"of a stranger {percent(strangers, copies=3)} % instead of {percent(strangers)} %." in told
+    )
+    more = [percent(rows, steps=40) - percent(rows) for rows in (kin, strangers)]
+    assert "Twice the steps add {} and {}.".format(*more) in told
+    (cost,) = {percent(rows) - percent(rows, push="relaxed") for rows in (kin, strangers)}
+    assert f"A bound costs {cost} points of either" in told
+    assert f"Strong augmentation costs the family {percent(kin) - percent(kin, strong=True)} points." in told
