@@ -44,8 +44,8 @@ class Schedule:
 
     Both rates rise over the first tenth of the steps and fall to zero along a cosine (AdamW). `shift` moves each picture
     by up to so many pixels, edges repeated; `flip` mirrors half of them. patience: epochs without a better score after which
-    it ends; None: never early. precision: float32, bfloat16, or auto for whichever is measured to be faster. averaging: the weights are in
-    the end a mean over all steps, each step fading by this factor with every further one; 0: the last ones.
+    it ends; None: never early. precision: float32, bfloat16, or auto for whichever is measured to be faster. averaging: unless a score
+    chooses an epoch, the weights are in the end a mean over all steps, each fading by this factor with every further one; 0: the last ones.
     """
 
     epochs: int
@@ -91,18 +91,14 @@ def train(
     optimiser, per_epoch = _optimiser(network, schedule), schedule.per_epoch(len(images))
     pace = torch.optim.lr_scheduler.LambdaLR(optimiser, _warm_cosine(schedule.epochs * per_epoch))
     parts, of = {"network": network, "optimiser": optimiser, "pace": pace}, signature(network, schedule, len(images))
-    if schedule.averaging:
-        fading = get_ema_multi_avg_fn(schedule.averaging)  # type: ignore[no-untyped-call]
-        parts["mean"] = mean = AveragedModel(network, multi_avg_fn=fading, use_buffers=True)
+    if mean := _mean(network, schedule.averaging):
+        parts["mean"] = mean
     course.precision = schedule.precision
     course.restore(of, parts, generator)
     for done in course.curve:
         tick(1, "as it was", loss=done["loss"])
     if course.precision == "auto":
-        network.train()
-        course.precision = told_by_first(
-            faster(network, augment(images[torch.arange(min(schedule.batch, len(images)))], 0, False, torch.Generator()).to(device))
-        )
+        course.precision = _quicker(network, images, schedule.batch)
     step = shared(Step(network, objective, course.precision, forward))
     while len(course.curve) < schedule.epochs and not _gave_up(course, schedule):
         network.train()
@@ -113,12 +109,10 @@ def train(
             loss.backward()
             optimiser.step()
             pace.step()
-            if schedule.averaging:
+            if mean:
                 mean.update_parameters(network)
             total += loss.item()
-        if not math.isfinite(total):
-            wanted = f"a finite loss wanted in epoch {len(course.curve) + 1}, {total} got in {course.precision}"
-            raise FloatingPointError(f"{wanted}; lower `lr`, or say `precision: float32`.")
+        _refuse_infinite(total, course)
         network.eval()
         alike(network)
         values = course.take_down(total / per_epoch, None if score is None else score(), network)
@@ -127,9 +121,31 @@ def train(
         tick(1, f"epoch {len(course.curve)}", **values)
     if course.best is not None:
         network.load_state_dict(course.best)
-    elif schedule.averaging:
+    elif mean:
         network.load_state_dict(mean.module.state_dict())
     return network.eval()
+
+
+def _mean(network: Trained, factor: float) -> AveragedModel | None:
+    """Where the mean of the weights over steps is kept; None where none is wanted."""
+    if not factor:
+        return None
+    fading = get_ema_multi_avg_fn(factor)  # type: ignore[no-untyped-call]
+    return AveragedModel(network, multi_avg_fn=fading, use_buffers=True)
+
+
+def _quicker(network: Trained, images: Pictures, batch: int) -> str:
+    """The precision in which a step on the first pictures takes less time; what the first process finds, where there are several."""
+    network.train()
+    first = augment(images[torch.arange(min(batch, len(images)))], 0, False, torch.Generator())
+    told: str = told_by_first(faster(network, first.to(next(network.parameters()).device)))
+    return told
+
+
+def _refuse_infinite(total: float, course: Course) -> None:
+    if not math.isfinite(total):
+        wanted = f"a finite loss wanted in epoch {len(course.curve) + 1}, {total} got in {course.precision}"
+        raise FloatingPointError(f"{wanted}; lower `lr`, or say `precision: float32`.")
 
 
 def _optimiser(network: Trained, schedule: Schedule) -> torch.optim.Optimizer:
