@@ -8,7 +8,6 @@ Significance is of all rows of a table together (see `comparison`).
 """
 
 import json
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 from crossattack.cache import whole_file
 from crossattack.errors import UsageError
+from crossattack.report._block import put
 from crossattack.report._rows import number
 from crossattack.report.comparison import compare
 from crossattack.report.sweep.layout import told
@@ -23,7 +23,6 @@ from crossattack.report.sweep.layout import told
 FAMILIES, QUERIES = "attack.families", "attack.queries"
 SIDE = "image_to_text"
 HEADER = ("with", "mAP", "recovered", "change of mAP")
-BLOCK = re.compile(r"(<!-- ablation -->\n).*?(<!-- end -->)", re.S)
 
 
 def measured(sweep: Path) -> dict[str, Any]:
@@ -55,8 +54,8 @@ def _rows(sweep: Path, cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
     """Each cell with its settings of its own and its difference from the first one."""
     compared = compare([sweep / cell["digest"] for cell in cells])["directions"][SIDE]
     rows = []
-    for first, cell, row in zip([True, *[False] * len(cells)], cells, compared, strict=False):
-        side = cell["directions"][SIDE]
+    for cell, row in zip(cells, compared, strict=True):
+        first, side = cell is cells[0], cell["directions"][SIDE]
         rows.append(
             {
                 "digest": cell["digest"],
@@ -90,7 +89,7 @@ def _named(settings: Mapping[str, Any]) -> str:
 def filled(page: str, kept: Mapping[str, Any]) -> str:
     """The page with its tables in its block, each under what its rows share."""
     parts = [f"\n{_title(one['shared'])}\n\n{table(one)}" for one in kept["tables"]]
-    return BLOCK.sub(lambda found: f"{found[1]}{''.join(parts)}\n{found[2]}", page)
+    return put(page, "ablation", "".join([*parts, "\n"]))
 
 
 def _title(shared: Mapping[str, Any]) -> str:
@@ -103,7 +102,10 @@ def main() -> None:
     """Keep the figures of a sweep's folder, or put kept ones into a page."""
     source, wanted = Path(sys.argv[1]), Path(sys.argv[2])
     if source.is_dir():
-        text = json.dumps(measured(source), indent=1) + "\n"
+        try:
+            text = json.dumps(measured(source), indent=1) + "\n"
+        except UsageError as error:
+            sys.exit(str(error))
     else:
         text = filled(wanted.read_text(encoding="utf-8"), json.loads(source.read_text(encoding="utf-8")))
     with whole_file(wanted) as file:

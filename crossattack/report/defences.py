@@ -4,7 +4,6 @@ python -m crossattack.report.defences docs/results/defences.json docs/defences.m
 """
 
 import json
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from statistics import mean
 from typing import Any
 
 from crossattack.cache import whole_file
+from crossattack.report._block import put
 from crossattack.report._rows import NONE, number
 
 HEADER = (
@@ -25,7 +25,6 @@ HEADER = (
     "white box",
     "texts, white box",
 )
-BLOCK = re.compile(r"(<!-- defences -->\n).*?(<!-- end -->)", re.S)
 HARDENED = {"target.adversarial": "adversarial training", "target.smoothing": "smoothing"}
 
 
@@ -44,8 +43,7 @@ def table(kept: Mapping[str, Any]) -> str:
 
 def filled(page: str, kept: Mapping[str, Any] | None) -> str:
     """The page with the table in its block; with nothing in it where nothing is kept."""
-    told = "" if kept is None else f"\n{table(kept)}\n"
-    return BLOCK.sub(lambda found: f"{found[1]}{told}{found[2]}", page)
+    return put(page, "defences", "" if kept is None else f"\n{table(kept)}\n")
 
 
 def _key(values: Mapping[str, Any]) -> tuple[str, str]:
