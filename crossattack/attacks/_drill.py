@@ -13,7 +13,6 @@ Paper: Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimizat
 "Towards Deep Learning Models Resistant to Adversarial Attacks", ICLR 2018; Sohn and others, "FixMatch", NeurIPS 2020.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -31,7 +30,7 @@ from surrogates.network import HashingNetwork
 from surrogates.training import Objective, Schedule, augment
 from surrogates.worst import farthest_codes
 
-Lesson: TypeAlias = Literal["bits", "relations", "triplets"]
+Subject: TypeAlias = Literal["bits", "relations", "triplets"]
 COLOUR, LIGHT, NOISE, RESIZED = 0.3, 0.1, 0.05, 0.7  # factors of 1 +- 0.3, 0.1 brighter or darker, noise, and how many are resized
 SEARCH = 2  # steps to the worst picture
 
@@ -40,7 +39,7 @@ SEARCH = 2  # steps to the worst picture
 class Drill:
     """A lesson with these settings; all at nought it is likelihood of bits alone. others: own pictures that nobody asked about."""
 
-    lesson: Lesson = "bits"
+    lesson: Subject = "bits"
     strong: bool = False
     mixing: float = 0.0
     robust: float = 0.0
@@ -106,7 +105,7 @@ class Drill:
         return float(torch.rand((), generator=generator))
 
 
-def likelihood(network: HashingNetwork, answers: CodeAnswers, *, related: bool) -> Callable[[Tensor, Tensor], Tensor]:
+def likelihood(network: HashingNetwork, answers: CodeAnswers, *, related: bool) -> Objective:
     """Minus the mean log-likelihood of the bits that came back, of a batch's pictures and of all texts; with their relations if told so."""
     device = next(network.parameters()).device
     image_codes, text_codes = answers.image_codes.float().to(device), answers.text_codes.float().to(device)

@@ -12,7 +12,7 @@ from crossattack.attacks._audition import auditioned, changed, own_answers
 from crossattack.attacks._cast import Bytes, Cast, Push
 from crossattack.attacks._context import LEAST_PAIRS, AttackContext
 from crossattack.attacks._drafts import Search
-from crossattack.attacks._drill import Drill, Lesson
+from crossattack.attacks._drill import Drill, Subject
 from crossattack.attacks._edits import EVERY, Edits, rules_for
 from crossattack.attacks._fields import Eps, Kernel, Norm, Radius, Share, Steps
 from crossattack.attacks._moves import Moves
@@ -85,7 +85,7 @@ class Understudy:
     audition: Annotated[int, Field(ge=0)] = 100
     spread: bool = False
     rehearsed: Share = 0.0
-    lesson: Lesson = "bits"
+    lesson: Subject = "bits"
     strong: bool = False
     mixing: Share = 0.0
     robust: Eps = 0.0
