@@ -88,7 +88,7 @@ class Terms(Protocol):
     @property
     def starts(self) -> int: ...
     @property
-    def resized(self) -> Moves: ...
+    def ways(self) -> tuple[Moves, ...]: ...
 
 
 def points_of(
@@ -99,12 +99,12 @@ def points_of(
     A picture's way is its own: it depends neither on who goes beside it nor on how many. Where features are pushed, which have no slope
     at the clean picture, it begins anywhere.
     """
-    found: list[list[Bytes]] = []
+    found, slopes = list[list[Bytes]](), cast.folded()
     for rows in torch.split(torch.arange(len(pictures.ids)), AT_ONCE):
         here = Pictures(tuple(pictures.ids[row] for row in rows.tolist()), pictures.values[rows])
         ball = ball_of_pictures(as_floats(here.values.to(context.device)), terms.eps, terms.norm)
         alpha, begin = ball.eps / 4 if terms.alpha is None else terms.alpha, as_floats(start[rows].to(context.device))
-        draw, value = drawing(context, here), cast.keeping(ball.clean, codes[rows].to(context.device), terms.push, terms.nearness)
+        draw, value = drawing(context, here), slopes.keeping(ball.clean, codes[rows].to(context.device), terms.push, terms.nearness)
         if terms.push == "features" and torch.equal(start, pictures.values):
             begin = ball.anywhere(draw(tuple(begin.shape[1:])))
         points = way(value, ball, cast.moves, draw, begin, alpha=alpha, steps=steps)
@@ -136,23 +136,22 @@ def _anywhere(context: AttackContext, pictures: Pictures, terms: Terms, number: 
 def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, terms: Terms, queries: int) -> Cast:
     """The cast as so many queries about changed own pictures make it: who leads, how far each is trusted, and by which moves.
 
-    Each picture, whose clean code is known, goes twice, straight and resized at random on the way. The moves that turned more bits are
-    taken: surrogates of the target's family want the first, all others the second.
+    Each picture, whose clean code is known, goes every way: surrogates of the target's family want it straight, all others resized or
+    warped at random. The way that turned most bits is taken.
     """
-    both = replace(terms.resized, diversity=0.0), terms.resized
-    count = min(queries // len(both), len(answers.images))
+    count = min(queries // len(terms.ways), len(answers.images))
     if not count or not terms.steps:
         return cast
     own, codes = Pictures(tuple(range(-count, 0)), answers.images[:count]), answers.image_codes[:count]
     shown, turned = list[Bytes](), list[Tensor]()
-    with context.progress.stage("audition", len(both)) as tick:
-        for name, moves in zip(("straight", "resized"), both, strict=True):
+    with context.progress.stage("audition", len(terms.ways)) as tick:
+        for moves in terms.ways:
             shown.append(changed(context, replace(cast, moves=moves), own, codes.float(), terms))
             turned.append((asked_codes(context, shown[-1]) != codes).float())
-            tick(1, name, bits_turned=float(turned[-1].mean()))
-    straight, resized = (float(each.mean()) for each in turned)
-    judged = cast.judged(torch.cat([own.values, own.values]), torch.cat(shown), torch.cat(turned))
-    return replace(judged.leading(), moves=both[resized > straight])
+            tick(1, "warped" if moves.affine else "resized" if moves.diversity else "straight", bits_turned=float(turned[-1].mean()))
+    best = max(range(len(turned)), key=lambda way: float(turned[way].mean()))
+    judged = cast.judged(own.values.repeat(len(turned), 1, 1, 1), torch.cat(shown), torch.cat(turned))
+    return replace(judged.leading(), moves=terms.ways[best])
 
 
 def asked_codes(context: AttackContext, images: Bytes) -> Codes:

@@ -2,6 +2,7 @@
 
     start        the clean item, or anywhere in the ball
     diversity    the slope is that of a picture resized and moved a little, with this probability (DI)
+    affine       the slope is that of a picture turned, sheared, stretched, moved and perhaps mirrored, with this probability (EOT)
     scales       the slope is the mean over the picture at 1, 1/2, 1/4, ... of its brightness (SI)
     kernel       the slope of a picture is smoothed by a Gaussian of this many pixels (TI)
     decay        slopes add up from step to step, each divided by its mean size, the sum fading by this factor (MI)
@@ -29,6 +30,7 @@ Value: TypeAlias = Callable[[Tensor], Float[Tensor, " items"]]  # of points; to 
 Draw: TypeAlias = Callable[[tuple[int, ...]], Tensor]  # uniform draws from [0, 1] of this shape an item, each item its own
 SMALLEST = 0.9  # share of its size that a resized picture has at least
 SIGMAS = 3.0  # within the smoothing kernel
+MOST = 0.2  # radians of a turn, share of a stretch and of a shear, and shift in half sides, each way
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,7 @@ class Moves:
 
     start: Literal["clean", "uniform"] = "clean"
     diversity: float = 0.0
+    affine: float = 0.0
     scales: int = 1
     kernel: int = 1
     decay: float = 0.0
@@ -50,7 +53,7 @@ class Moves:
 
     def for_bags(self) -> "Moves":
         """The parts that make sense for bags of words, which have neither brightness nor neighbouring pixels."""
-        return replace(self, diversity=0.0, scales=1, kernel=1)
+        return replace(self, diversity=0.0, affine=0.0, scales=1, kernel=1)
 
 
 def descend(value: Value, ball: Ball, moves: Moves, draw: Draw, *, alpha: float, steps: int) -> Tensor:
@@ -89,8 +92,9 @@ def _slope(value: Value, point: Tensor, moves: Moves, draw: Draw) -> Tensor:
 
 def _variants(point: Tensor, moves: Moves, draw: Draw) -> Iterator[Tensor]:
     for power in range(moves.scales):
-        scaled = point / 2**power if power else point
-        yield resized(scaled, moves.diversity, draw) if moves.diversity else scaled
+        variant = point / 2**power if power else point
+        variant = resized(variant, moves.diversity, draw) if moves.diversity else variant
+        yield warped(variant, moves.affine, draw) if moves.affine else variant
 
 
 def _around(value: Value, point: Tensor, ball: Ball, moves: Moves, draw: Draw) -> Tensor:
@@ -104,6 +108,23 @@ def resized(images: Float[Tensor, "items 3 height width"], probability: float, d
     """With that probability, each picture shrunk to nine tenths or more, put somewhere on black."""
     chance, size, up, left = draw((4,)).unbind(1)
     return placed(images, torch.where(chance < probability, SMALLEST + (1 - SMALLEST) * size, 1.0), up, left)
+
+
+def warped(images: Float[Tensor, "items 3 height width"], probability: float, draw: Draw) -> Float[Tensor, "items 3 height width"]:
+    """With that probability, each picture under an affine map of its own near the identity, mirrored half of the time; edges repeated.
+
+    Paper: Athalye, Engstrom, Ilyas, Kwok, "Synthesizing Robust Adversarial Examples", ICML 2018.
+    """
+    chance, mirror, *drawn = draw((9,)).unbind(1)
+    angle, size, stretch, across, along, right, down = (MOST * (2 * each - 1) for each in drawn)
+    wide, high = 1 + size, (1 + size) * (1 + stretch)
+    columns, rows = (wide * angle.cos(), across - wide * angle.sin(), right), (along + wide * angle.sin(), high * angle.cos(), down)
+    maps = torch.stack([torch.stack(columns, 1), torch.stack(rows, 1)], 1)
+    maps[:, :, 0] = torch.where(mirror < 0.5, -1.0, 1.0)[:, None] * maps[:, :, 0]
+    still = torch.eye(2, 3, dtype=maps.dtype, device=maps.device)
+    maps = torch.where((chance < probability)[:, None, None], maps, still)
+    places = functional.affine_grid(maps, list(images.shape), align_corners=False)
+    return functional.grid_sample(images, places, padding_mode="border", align_corners=False)
 
 
 def smoothed(slope: Float[Tensor, "items 3 height width"], kernel: int) -> Float[Tensor, "items 3 height width"]:

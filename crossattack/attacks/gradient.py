@@ -14,7 +14,7 @@ from crossattack.attacks._moves import Moves
 
 @dataclass(frozen=True, kw_only=True)
 class Gradient(Strides):
-    """Projected descent with any combination of parts: start, diversity, scales, kernel, decay, Nesterov, neighbours.
+    """Projected descent with any combination of parts: start, diversity, affine, scales, kernel, decay, Nesterov, neighbours.
 
     `--set attack.diversity=0.5 --set attack.kernel=7` is DI and TI at once, and so on; what is left out is off. See `_moves` for
     what each part does.
@@ -28,6 +28,7 @@ class Gradient(Strides):
 
     start: Literal["clean", "uniform"] = "clean"
     diversity: Share = 0.0
+    affine: Share = 0.0
     scales: Annotated[int, Field(ge=1, le=10)] = 1
     kernel: Kernel = 1
     decay: Annotated[float, Field(ge=0)] = 0.0

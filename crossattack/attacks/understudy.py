@@ -36,7 +36,7 @@ class Understudy:
     learn     each bit of the codes of own pictures and texts is learned by its likelihood, by one surrogate a family
     audition  a few own pictures are attacked through all of them together, and the target is asked how that went. Each is
               trusted by how well it foresaw which bits turned, so the target's family need not be known; whether pictures are
-              resized at random on the way is settled by what turned more bits
+              resized or warped at random on the way is settled by what turned most bits
     perform   every bit is pushed over: with momentum, lower the mean of b z over bits and surrogates, b the bit that they
               agree on and z unbounded, |x' - x| <= eps
     ask       with `queries`, that many a picture: the points on the way from the best one so far are asked about, `asked` a
@@ -53,7 +53,7 @@ class Understudy:
     rehearsed    share of that budget that goes to changed own pictures, which are learned before the attacked ones are changed
     lesson, strong, mixing, robust, averaging, unasked     how surrogates learn, see `_drill`
     push, nearness                                         what is lowered, see `Cast.keeping`
-    diversity, kernel, scales, neighbours                  parts of the descent, see `_moves`
+    diversity, affine, kernel, scales, neighbours          parts of the descent, see `_moves`
     late         a picture ends at the mean of so many last points
     starts       so many ways, all but the first from a random point; the surrogates vote
     epochs       over what a round taught
@@ -94,6 +94,7 @@ class Understudy:
     push: Push = "bits"
     nearness: Annotated[float, Field(ge=0)] = 0.0
     diversity: Share = 0.7
+    affine: Share = 0.0
     kernel: Kernel = 1
     scales: Annotated[int, Field(ge=1, le=10)] = 1
     neighbours: Annotated[int, Field(ge=0, le=100)] = 0
@@ -107,9 +108,11 @@ class Understudy:
     enough: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @property
-    def resized(self) -> Moves:
-        """The parts of a descent against a target of another family; of the same one, without the resizing."""
-        return Moves(decay=1.0, diversity=self.diversity, kernel=self.kernel, scales=self.scales, neighbours=self.neighbours)
+    def ways(self) -> tuple[Moves, ...]:
+        """By which pictures may go: straight, resized at random, and, with `affine`, warped at random. Without an audition, the last."""
+        straight = Moves(decay=1.0, kernel=self.kernel, scales=self.scales, neighbours=self.neighbours)
+        ways = straight, replace(straight, diversity=self.diversity), replace(straight, affine=self.affine)
+        return ways if self.affine else ways[:2]
 
     def fit(self, context: AttackContext) -> Perturb:
         """Query, learn and audition within the budget less what the attacked pictures may cost; perform on those at once."""
@@ -153,7 +156,7 @@ class Understudy:
 
         families = self._families(context.recipe)
         networks = tuple(learned(number, 0) for number in range(len(families)))
-        cast = Cast(networks, (1.0,) * len(networks), self.resized)
+        cast = Cast(networks, (1.0,) * len(networks), self.ways[-1])
         if isinstance(answers, CodeAnswers):
             cast = auditioned(context, cast, answers, self, left)
         for trust, network in list(zip(cast.trust, cast.networks, strict=True)):

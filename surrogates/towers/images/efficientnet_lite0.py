@@ -17,10 +17,10 @@ class SameConv(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         kernel, stride = self.kernel_size[0], self.stride[0]
         if stride == 1:
-            return functional.conv2d(input, self.weight, None, 1, kernel // 2, 1, self.groups)
+            return functional.conv2d(input, self.weight, self.bias, 1, kernel // 2, 1, self.groups)
         total = [max((-(-size // stride) - 1) * stride + kernel - size, 0) for size in input.shape[-2:]]
         padded = functional.pad(input, (total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2))
-        return functional.conv2d(padded, self.weight, None, stride, 0, 1, self.groups)
+        return functional.conv2d(padded, self.weight, self.bias, stride, 0, 1, self.groups)
 
 
 def _convolution(inputs: int, outputs: int, kernel: int = 1, stride: int = 1, groups: int = 1) -> list[nn.Module]:
