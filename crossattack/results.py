@@ -27,6 +27,7 @@ from crossattack.checks import run_checks
 from crossattack.config import OracleConfig
 from crossattack.evaluation import agreement, measure
 from crossattack.evidence import Evidence
+from crossattack.findings import findings
 from crossattack.ledger import Ledger
 from crossattack.metrics.perceptual import distortion
 from crossattack.metrics.texts import of_bags, of_texts
@@ -92,6 +93,8 @@ def figures(evidence: Evidence) -> dict[str, Any]:
         results["trials"] = tried(evidence.trials, evidence.rankings)
     if told := trainings(evidence.ledger.path.parent):  # a model that somebody brings, asked without a surrogate, has none
         results["training"] = told
+    if found := findings(evidence.ledger.path.parent):
+        results["findings"] = found
     results["checks"] = [asdict(check) for check in run_checks(results, evidence.groups, split)]
     return results
 

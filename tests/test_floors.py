@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors codes",
     "streams progress cache sqlite machine stored",
-    "common registry metrics fingerprint tensorboard leave trainings",
+    "common registry metrics fingerprint tensorboard leave trainings findings",
     "ledger datasets",
     "endpoint checks exchange",
     "encoding code_measures",

@@ -1,12 +1,15 @@
-"""docs/closing-the-gap.md tells the kept trial runs as they were measured."""
+"""docs/closing-the-gap.md tells what was kept of the measurement, of the trial runs and of the ablation as it was measured."""
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from crossattack.report import gap
 from crossattack.report.ablation import filled
 from crossattack.sweep.grid import load_sweep
 
@@ -14,6 +17,43 @@ ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/closing-the-gap.md").read_text(encoding="utf-8")
 KEPT = json.loads((ROOT / "docs/results/ablation.json").read_text(encoding="utf-8"))
 TRIALS = json.loads((ROOT / "docs/results/gap-trials.json").read_text(encoding="utf-8"))["trials"]
+GAP = json.loads((ROOT / "docs/results/gap.json").read_text(encoding="utf-8"))
+
+
+def test_the_page_opens_with_the_goals_as_they_were_measured() -> None:
+    assert gap.filled(PAGE, GAP) == PAGE
+    assert PAGE.index("<!-- goals -->") < PAGE.index("\n## ")
+    done = [row for row in gap.rows_of(GAP) if row.goal and row.side]
+    assert len(done) > 5
+    for row in done:
+        assert row.side is not None
+        scores, low, high = row.side["map"], *row.side["recovered_ci95"]
+        assert row.side["recovered"] == pytest.approx(
+            (scores["clean"] - scores["attacked"]) / (scores["clean"] - scores["ceiling"]), abs=1e-4
+        )
+        assert low <= row.side["recovered"] <= high
+        assert f"| {row.goal} | {row.target if row.target == gap.TEXTS else f'`{row.target}`'} |" in PAGE
+
+
+@pytest.mark.usefixtures("mobilenet_at_hand")
+def test_every_cell_of_the_measurement_is_told_and_those_not_run_as_such() -> None:
+    cells = load_sweep(ROOT / "configs/gap.yaml").cells
+    assert [cell["digest"] for cell in GAP["cells"]] == [cell.digest for cell in cells]
+    assert GAP["shared"]["attacked"] == 500
+    assert GAP["shared"]["target.seed"] == 2
+    pending = [cell for cell in GAP["cells"] if cell["state"] != "done"]
+    assert PAGE.count("not run yet") == len(pending)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/closing-the-gap.md"])
+def test_the_figure_is_drawn_from_the_kept_measurement(page: str, tmp_path: Path) -> None:
+    told, drawn = tmp_path / "page.md", tmp_path / "gap.svg"
+    told.write_text(PAGE, encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "crossattack.report.gap", str(ROOT / "docs/results/gap.json"), str(told), str(drawn)], check=True)
+    words = [re.findall(r"<!-- ([^>]*) -->", path.read_text(encoding="utf-8")) for path in (drawn, ROOT / "docs/gap.svg")]
+    assert words[0] == words[1]
+    assert len(words[0]) > 20
+    assert "gap.svg)" in (ROOT / page).read_text(encoding="utf-8")
 
 
 def test_the_table_is_the_one_of_the_kept_trials() -> None:

@@ -22,6 +22,7 @@ from crossattack.cli import main
 from crossattack.codes import harden
 from crossattack.encoding import encode
 from crossattack.errors import UsageError
+from crossattack.findings import findings
 from crossattack.oracle import Reveals
 
 
@@ -114,6 +115,29 @@ def test_an_audition_settles_whom_to_trust_and_how_to_move(tmp_path: Path) -> No
     assert found.trust == (pytest.approx(1),)
 
 
+def test_an_audition_tries_warped_pictures_too_where_told(tmp_path: Path) -> None:
+    """A third way for the same queries: five pictures go three ways each, and the way that turned most bits is kept."""
+    attack = quick(affine=1.0, eps=0.2)
+    with attackers_world(tmp_path, budget=60) as world:
+        answers, before = world.black.answers(reserve=20), world.black.oracle.remaining
+        network = world.target.network.requires_grad_(False)
+        found = auditioned(world.black, Cast((network,), (1.0,), attack.ways[-1]), answers, attack, 17, ["kin"])
+        own, codes = Pictures(tuple(range(-5, 0)), answers.images[:5]), answers.image_codes[:5]
+        turned = list[float]()
+        for moves in attack.ways:
+            changed = points_of(world.black, replace(found, moves=moves), own, own.values, codes.float(), attack, attack.steps)[-1]
+            turned.append(float((harden(encode(world.target, "images", changed)) != codes).float().mean()))
+        assert before - 15 <= world.black.oracle.remaining < before
+        told = findings(tmp_path)["audition"]
+    assert list(told["bits_turned"].values()) == pytest.approx(turned)
+    assert told["taken"] == ["straight", "resized", "warped"][attack.ways.index(found.moves)]
+    assert told["trust"] == {"kin": pytest.approx(1)}
+    assert told["pictures"] == 5
+    assert [moves.affine for moves in attack.ways] == [0, 0, 1]
+    assert len(set(turned)) == 3
+    assert turned[attack.ways.index(found.moves)] == max(turned)
+
+
 def test_own_pictures_are_asked_about_in_the_order_of_every_attack(tmp_path: Path) -> None:
     with attackers_world(tmp_path / "usual", budget=80) as world:
         usual = world.black.answers().images
@@ -185,6 +209,7 @@ OPTIONS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (  # each beside wh
     ({}, {"push": "relaxed"}),
     ({}, {"push": "features"}),
     ({}, {"nearness": 2.0}),
+    ({}, {"affine": 1.0}),
     ({}, {"kernel": 5}),
     ({}, {"scales": 3}),
     ({}, {"neighbours": 2}),
@@ -285,3 +310,5 @@ def test_a_target_in_another_process_gives_the_same_run(tmp_path: Path, monkeypa
         assert theirs["ceiling"] is None
         assert [theirs[name] for name in ("clean", "noise", "attacked")] == [ours[name] for name in ("clean", "noise", "attacked")]
     assert found["remote"]["surrogates"] == found["local"]["surrogates"]
+    assert found["remote"]["findings"] == found["local"]["findings"]
+    assert found["local"]["findings"]["audition"]["trust"].keys() == {"surrogate-convnet"}

@@ -4,6 +4,7 @@ A surrogate that has nearly all bits right on clean pictures may have few right 
 lead. A few of those, of the attacker's own pictures, are asked about before anything else is done.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
@@ -21,6 +22,7 @@ from crossattack.attacks._gradient import drawing
 from crossattack.attacks._moves import Moves, way
 from crossattack.codes import Codes
 from crossattack.encoding import as_floats
+from crossattack.findings import keep
 from crossattack.fingerprint import fingerprint_texts
 from surrogates.texts import Text
 from surrogates.towers import image_tower
@@ -133,25 +135,33 @@ def _anywhere(context: AttackContext, pictures: Pictures, terms: Terms, number: 
     return to_bytes(ball.anywhere(torch.stack([torch.rand(ball.clean.shape[1:], generator=stream) for stream in streams])), ball)
 
 
-def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, terms: Terms, queries: int) -> Cast:
+def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, terms: Terms, queries: int, names: Sequence[str] = ()) -> Cast:
     """The cast as so many queries about changed own pictures make it: who leads, how far each is trusted, and by which moves.
 
     Each picture, whose clean code is known, goes every way: surrogates of the target's family want it straight, all others resized or
-    warped at random. The way that turned most bits is taken.
+    warped at random. The way that turned most bits is taken. names: of the surrogates, under which the run tells what was found.
     """
     count = min(queries // len(terms.ways), len(answers.images))
     if not count or not terms.steps:
         return cast
     own, codes = Pictures(tuple(range(-count, 0)), answers.images[:count]), answers.image_codes[:count]
     shown, turned = list[Bytes](), list[Tensor]()
-    with context.progress.stage("audition", len(terms.ways)) as tick:
-        for moves in terms.ways:
+    ways = {_called(moves): moves for moves in terms.ways}
+    with context.progress.stage("audition", len(ways)) as tick:
+        for name, moves in ways.items():
             shown.append(changed(context, replace(cast, moves=moves), own, codes.float(), terms))
             turned.append((asked_codes(context, shown[-1]) != codes).float())
-            tick(1, "warped" if moves.affine else "resized" if moves.diversity else "straight", bits_turned=float(turned[-1].mean()))
-    best = max(range(len(turned)), key=lambda way: float(turned[way].mean()))
+            tick(1, name, bits_turned=float(turned[-1].mean()))
+    told = {name: float(each.mean()) for name, each in zip(ways, turned, strict=True)}
+    best = max(told, key=lambda name: told[name])
     judged = cast.judged(own.values.repeat(len(turned), 1, 1, 1), torch.cat(shown), torch.cat(turned))
-    return replace(judged.leading(), moves=terms.ways[best])
+    trust = dict(zip(names, judged.trust, strict=False))
+    keep(context.folder, "audition", {"pictures": count, "bits_turned": told, "taken": best, "trust": trust})
+    return replace(judged.leading(), moves=ways[best])
+
+
+def _called(moves: Moves) -> str:
+    return "warped" if moves.affine else "resized" if moves.diversity else "straight"
 
 
 def asked_codes(context: AttackContext, images: Bytes) -> Codes:

@@ -158,7 +158,7 @@ class Understudy:
         networks = tuple(learned(number, 0) for number in range(len(families)))
         cast = Cast(networks, (1.0,) * len(networks), self.ways[-1])
         if isinstance(answers, CodeAnswers):
-            cast = auditioned(context, cast, answers, self, left)
+            cast = auditioned(context, cast, answers, self, left, [name for name, _ in families])
         for trust, network in list(zip(cast.trust, cast.networks, strict=True)):
             number = [first is network for first in networks].index(True)
             cast = cast.joined(trust, [learned(number, copy) for copy in range(1, self.copies)])

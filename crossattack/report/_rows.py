@@ -103,9 +103,10 @@ def setting_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def asked_rows(results: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The service that was asked, where it was one, and the surrogates that learned from answers."""
+    """The service that was asked, where it was one, the surrogates that learned from answers, and their audition."""
     facts = [("service", _service(results["service"], results.get("budget", {})))] if results.get("service") else []
-    return facts + [("surrogate", _surrogate(one)) for one in results.get("surrogates", ())]
+    facts += [("surrogate", _surrogate(one)) for one in results.get("surrogates", ())]
+    return [*facts, *(("audition", _audition(found)) for name, found in results.get("findings", {}).items() if name == "audition")]
 
 
 def number(value: float | int | None, digits: int = 3) -> str:
@@ -176,6 +177,13 @@ def _surrogate(one: Mapping[str, Any]) -> str:
         return f"{one.get('image_tower')}: its features and the target's have a cosine of {number(one.get('feature_agreement'))}"
     agreement = f"agrees with the target on {share(one.get('bit_agreement'))} of bits, rank agreement {number(one.get('rank_agreement'))}"
     return f"{one.get('image_tower')} + {one.get('text_tower')}: {agreement}"
+
+
+def _audition(found: Mapping[str, Any]) -> str:
+    """By which way pictures went, and how far each family was trusted."""
+    turned = ", ".join(f"{name} {share(value)}" for name, value in found.get("bits_turned", {}).items())
+    trust = ", ".join(f"{name.removeprefix('surrogate-')} {number(value)}" for name, value in found.get("trust", {}).items())
+    return f"of {count(found.get('pictures'))} own pictures, bits turned: {turned}; {found.get('taken')} was taken; trusted: {trust}"
 
 
 def _change(numbers: Mapping[str, Any]) -> str:

@@ -40,6 +40,7 @@ LATER: Final[Mapping[str, Any]] = {  # settings that came later, and what there 
     "defence": "none",
     "oracle.adaptive": True,
     "oracle.draws": 8,
+    "attack.affine": 0.0,
     "target.adversarial": 0.0,
     "target.adversarial_steps": 3,
     "target.smoothing": 0.0,
