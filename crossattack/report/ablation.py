@@ -4,7 +4,10 @@ python -m crossattack.report.ablation FOLDER_OF_THE_SWEEP docs/results/ablation.
 python -m crossattack.report.ablation docs/results/ablation.json docs/closing-the-gap.md
 
 Rows of one table share the first family of the surrogates and the queries a picture; the first of them is what others are compared with.
-Significance is of all rows of a table together (see `comparison`).
+Significance is of all rows of a table that were measured together (see `comparison`).
+
+A file that is there already keeps the rows that the folder does not have, so that an ablation can be made piece by piece. Its first rows
+stay as they are; differences are those from the first row as it was measured beside them.
 """
 
 import json
@@ -37,6 +40,16 @@ def measured(sweep: Path) -> dict[str, Any]:
             tables.setdefault(json.dumps(_shared(cell["values"])), []).append(cell)
     found = [{"shared": json.loads(shared), "rows": _rows(sweep, rows)} for shared, rows in tables.items() if len(rows) > 1]
     return {"sweep": sweep.name, "done": sum(cell["state"] == "done" for cell in cells), "cells": len(cells), "tables": found}
+
+
+def merged(kept: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+    """What was found, in the tables and in the order of what was kept, new rows and tables last; `done` counts the rows of both."""
+    tables = {json.dumps(one["shared"]): {json.dumps(row["settings"]): row for row in one["rows"]} for one in kept["tables"]}
+    for one in found["tables"]:
+        rows = tables.setdefault(json.dumps(one["shared"]), {})
+        rows.update({json.dumps(row["settings"]): row for row in one["rows"] if row["settings"] or not rows})
+    whole = [{"shared": json.loads(shared), "rows": list(rows.values())} for shared, rows in tables.items()]
+    return {**found, "done": sum(len(one["rows"]) for one in whole), "tables": whole}
 
 
 def _shared(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +116,9 @@ def main() -> None:
     source, wanted = Path(sys.argv[1]), Path(sys.argv[2])
     if source.is_dir():
         try:
-            text = json.dumps(measured(source), indent=1) + "\n"
+            found = measured(source)
+            whole = merged(json.loads(wanted.read_text(encoding="utf-8")), found) if wanted.exists() else found
+            text = json.dumps(whole, indent=1) + "\n"
         except UsageError as error:
             sys.exit(str(error))
     else:
