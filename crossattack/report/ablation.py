@@ -6,8 +6,8 @@ python -m crossattack.report.ablation docs/results/ablation.json docs/closing-th
 Rows of one table share the first family of the surrogates and the queries a picture; the first of them is what others are compared with.
 Significance is of all rows of a table that were measured together (see `comparison`).
 
-A file that is there already keeps the rows that the folder does not have, so that an ablation can be made piece by piece. Its first rows
-stay as they are; differences are those from the first row as it was measured beside them.
+A file that is there already keeps its tables, so that an ablation can be made piece by piece: one of another training of the target stands
+beside them, as what strangers get differs from one training to the next.
 """
 
 import json
@@ -38,23 +38,30 @@ def measured(sweep: Path) -> dict[str, Any]:
     for cell in cells:
         if cell["state"] == "done":
             tables.setdefault(json.dumps(_shared(cell["values"])), []).append(cell)
-    found = [{"shared": json.loads(shared), "rows": _rows(sweep, rows)} for shared, rows in tables.items() if len(rows) > 1]
+    found = [
+        {"shared": json.loads(shared), "target": _target(sweep / rows[0]["digest"]), "rows": _rows(sweep, rows)}
+        for shared, rows in tables.items()
+        if len(rows) > 1
+    ]
     return {"sweep": sweep.name, "done": sum(cell["state"] == "done" for cell in cells), "cells": len(cells), "tables": found}
 
 
 def merged(kept: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
-    """What was found, in the tables and in the order of what was kept, new rows and tables last; `done` counts the rows of both."""
-    tables = {json.dumps(one["shared"]): {json.dumps(row["settings"]): row for row in one["rows"]} for one in kept["tables"]}
-    for one in found["tables"]:
-        rows = tables.setdefault(json.dumps(one["shared"]), {})
-        rows.update({json.dumps(row["settings"]): row for row in one["rows"] if row["settings"] or not rows})
-    whole = [{"shared": json.loads(shared), "rows": list(rows.values())} for shared, rows in tables.items()]
-    return {**found, "done": sum(len(one["rows"]) for one in whole), "tables": whole}
+    """What was kept, then what was found; a table of the same target takes the place of its elder. `done`: rows of which there are any."""
+    tables = {json.dumps([one["shared"], one.get("target")]): one for one in (*kept["tables"], *found["tables"])}
+    done = {json.dumps([one["shared"], row["settings"]]) for one in tables.values() for row in one["rows"]}
+    return {**found, "done": len(done), "tables": list(tables.values())}
 
 
 def _shared(values: Mapping[str, Any]) -> dict[str, Any]:
     families = values.get(FAMILIES) or [None]
     return {FAMILIES: families[0], QUERIES: values.get(QUERIES, 0)}
+
+
+def _target(run: Path) -> str:
+    """What tells the target of a run from every other training of the same."""
+    digest: str = json.loads((run / "results.json").read_text(encoding="utf-8"))["target"]["digest"]
+    return digest
 
 
 def _own(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,14 +108,18 @@ def _named(settings: Mapping[str, Any]) -> str:
 
 def filled(page: str, kept: Mapping[str, Any]) -> str:
     """The page with its tables in its block, each under what its rows share."""
-    parts = [f"\n{_title(one['shared'])}\n\n{table(one)}" for one in kept["tables"]]
+    parts, told = list[str](), set[str]()
+    for one in kept["tables"]:
+        title = _title(one["shared"])
+        parts.append(f"\n**{title}{', another training of the target' if title in told else ''}**\n\n{table(one)}")
+        told.add(title)
     return put(page, "ablation", "".join([*parts, "\n"]))
 
 
 def _title(shared: Mapping[str, Any]) -> str:
     of = f"Surrogates of `{shared[FAMILIES]}`" if shared[FAMILIES] else "Surrogates of the target's own family"
     asked = f", {shared[QUERIES]} queries a picture" if shared[QUERIES] else ""
-    return f"**{of}{asked}**"
+    return f"{of}{asked}"
 
 
 def main() -> None:
