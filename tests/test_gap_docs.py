@@ -57,7 +57,12 @@ def test_what_was_found_is_told_as_it_was_measured() -> None:
 
     first, aach = percent("family not told, 500 queries"), percent("aach")
     assert f"`understudy` recovers {first} %, AACH with 2,000 and the right family {aach} %." in told
-    assert f"2,000 queries recover {percent('family excluded, 2,000 queries')} %; the goal of 60 %" in told
+    assert f"2,000 queries recover {percent('family excluded, 2,000 queries')} % of an `efficientnet_lite0`; the goal of 60 %" in told
+    assert f"recover {percent('family excluded, 2,000 queries', 'mobilenet_v2')} % of a `mobilenet_v2`." in told
+    scratch = "network from scratch, 2,000 queries"
+    (scores,) = (row.side["map"] for row in rows if row.goal == scratch and row.side)
+    assert f"out of reach**: {percent(scratch, 'convnet')} %" in told
+    assert f"takes next to nothing either, {scores['clean']:.3f} to {scores['ceiling']:.3f}." in told
     asked = percent("family excluded, 100 more a picture")
     assert f"{asked} % for 51,999 queries, a goal missed by {80 - asked} points" in told
     assert f"by queries alone recover {max(percent('square'), percent('simba'))} % at most" in told
