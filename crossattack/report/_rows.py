@@ -51,7 +51,7 @@ def score_rows(results: Mapping[str, Any]) -> list[Row]:
     return [
         *rows,
         *_rank_rows(measured),
-        Row("recovered", tuple(_share_with_interval(one.get("recovered"), one.get("recovered_ci95")) for one in measured)),
+        Row("recovered", tuple(share_with_interval(one.get("recovered"), one.get("recovered_ci95")) for one in measured)),
         Row("mAP taken beyond noise", tuple(_with_interval(one.get("over_noise"), one.get("over_noise_ci95")) for one in measured)),
         Row("success, as the attacker sees it", _rates(measured, "attacker")),
         Row("success, as the referee sees it", _rates(measured, "referee")),
@@ -62,7 +62,7 @@ def score_rows(results: Mapping[str, Any]) -> list[Row]:
 
 def _rates(measured: Sequence[Mapping[str, Any]], view: str) -> tuple[str, ...]:
     """Shares of successes with their intervals."""
-    return tuple(_share_with_interval(one.get("success", {}).get(view), one.get("success_ci95", {}).get(view)) for one in measured)
+    return tuple(share_with_interval(one.get("success", {}).get(view), one.get("success_ci95", {}).get(view)) for one in measured)
 
 
 def _rank_rows(measured: Sequence[Mapping[str, Any]]) -> list[Row]:
@@ -128,7 +128,8 @@ def share(value: float | int | None) -> str:
     return NONE if value is None else f"{100 * value:z.0f} %"
 
 
-def _share_with_interval(value: float | int | None, interval: Any) -> str:
+def share_with_interval(value: float | int | None, interval: Any) -> str:
+    """31 % [28, 34], or a dash."""
     return share(value) + (f" [{100 * interval[0]:.0f}, {100 * interval[1]:.0f}]" if interval and value is not None else "")
 
 

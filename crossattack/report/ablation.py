@@ -18,8 +18,8 @@ from typing import Any
 
 from crossattack.cache import whole_file
 from crossattack.errors import UsageError
-from crossattack.report._block import put
-from crossattack.report._rows import number
+from crossattack.report._block import markdown, put
+from crossattack.report._rows import number, share_with_interval
 from crossattack.report.comparison import compare
 from crossattack.report.sweep.layout import told
 
@@ -91,15 +91,13 @@ def _rows(sweep: Path, cells: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
 
 def table(found: Mapping[str, Any]) -> str:
     """One table in Markdown; a star marks what differs significantly from the first row."""
-    lines = [HEADER, ("---",) * len(HEADER), *map(_line, found["rows"])]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown(HEADER, map(_line, found["rows"]))
 
 
 def _line(row: Mapping[str, Any]) -> tuple[str, ...]:
-    low, high = (100 * bound for bound in row["recovered_ci95"])
     change = "" if "difference" not in row else f"{row['difference']:+.3f}{' *' if row['significant'] else ''}"
-    share = f"{100 * row['recovered']:.0f} % [{low:.0f}, {high:.0f}]"
-    return _named(row["settings"]), number(row["map"]["attacked"]), share, change
+    recovered = share_with_interval(row["recovered"], row["recovered_ci95"])
+    return _named(row["settings"]), number(row["map"]["attacked"]), recovered, change
 
 
 def _named(settings: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from crossattack.attacks import Needs
 from crossattack.evaluation import ALONE, DIRECTIONS
 from crossattack.registry import ATTACKS
+from crossattack.report._block import markdown
 from crossattack.report._rows import NONE, number
 
 HEADER = ("attack", "family", "needs", "paper", "queries", "seconds", "pictures: mAP", "recovered", "texts: mAP", "recovered")
@@ -53,8 +54,7 @@ def paper(docstring: str) -> str:
 
 def table(measured: Mapping[str, Mapping[str, Any]]) -> str:
     """A row an attack, in Markdown; a dash where nothing was measured."""
-    rows = [HEADER, ("---",) * len(HEADER), *(_row(name, measured.get(name)) for name in ATTACKS.names())]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return markdown(HEADER, (_row(name, measured.get(name)) for name in ATTACKS.names()))
 
 
 def _row(name: str, one: Mapping[str, Any] | None) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from statistics import mean
 from typing import Any
 
 from crossattack.cache import whole_file
-from crossattack.report._block import put
+from crossattack.report._block import markdown, put
 from crossattack.report._rows import NONE, number
 
 HEADER = (
@@ -37,8 +37,7 @@ def table(kept: Mapping[str, Any]) -> str:
     for cell in kept["cells"]:
         if cell["state"] == "done":
             rows.setdefault(_key(cell["values"]), []).append(cell["directions"])
-    lines = [HEADER, ("---",) * len(HEADER), *((*key, str(len(cells)), *_figures(cells)) for key, cells in rows.items())]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown(HEADER, ((*key, str(len(cells)), *_figures(cells)) for key, cells in rows.items()))
 
 
 def filled(page: str, kept: Mapping[str, Any] | None) -> str:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from crossattack.cache import whole_file
-from crossattack.report._block import put
-from crossattack.report._rows import NONE, count, number, share
+from crossattack.report._block import markdown, put
+from crossattack.report._rows import NONE, count, number, share, share_with_interval
 from crossattack.report.figure import COLOURS, saved
 
 OURS, TEXTS = "understudy", "texts"
@@ -43,8 +43,7 @@ class Row:
         """With its interval, where it has one."""
         if self.side is None:
             return "not run yet"
-        interval = self.side.get("recovered_ci95")
-        return share(self.side["recovered"]) + (f" [{100 * interval[0]:.0f}, {100 * interval[1]:.0f}]" if interval else "")
+        return share_with_interval(self.side["recovered"], self.side.get("recovered_ci95"))
 
     @property
     def scores(self) -> str:
@@ -84,7 +83,7 @@ def _goal(attack: Mapping[str, Any], tower: str, budget: int, texts: bool) -> st
     if len(attack["families"]) > 1:
         return f"family not told, {budget:,} queries"
     knows = "network from scratch" if tower == "convnet" else "family excluded"
-    return f"{knows}, 100 more a picture" if attack.get("queries") else f"{knows}, {budget:,} queries"
+    return f"{knows}, {attack['queries']:,} more a picture" if attack.get("queries") else f"{knows}, {budget:,} queries"
 
 
 def _noise(side: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,16 +102,12 @@ def tables(kept: Mapping[str, Any]) -> tuple[str, str]:
             goals.append((row.goal, target, share(GOALS[row.goal]), *_figures(row)))
         else:
             others.append((f"`{row.who}`", target, *_figures(row)))
-    first, second = (_markdown(header, lines) for header, lines in zip(HEADERS, (goals, others), strict=True))
+    first, second = (markdown(header, lines) for header, lines in zip(HEADERS, (goals, others), strict=True))
     return first, second
 
 
 def _figures(row: Row) -> tuple[str, str, str]:
     return row.recovered, row.scores, count(row.spent)
-
-
-def _markdown(header: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    return "".join(f"| {' | '.join(line)} |\n" for line in (header, ("---",) * len(header), *lines))
 
 
 def filled(page: str, kept: Mapping[str, Any]) -> str:

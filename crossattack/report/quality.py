@@ -11,6 +11,7 @@ from statistics import mean
 from typing import Any
 
 from crossattack.registry import TARGETS
+from crossattack.report._block import markdown
 from crossattack.report._rows import NONE, number
 from crossattack.report.attacks import paper
 
@@ -23,8 +24,7 @@ def table(measured: Mapping[str, Mapping[str, Any]]) -> str:
     measured: by target and seed, as `benchmarks/targets.py` writes it.
     """
     names = [name for name in TARGETS.names() if not {"remote", "brought"} & set(vars(TARGETS.load(name)))]
-    rows = [HEADER, ("---",) * len(HEADER), *(_row(name, measured.get(name, {})) for name in names)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+    return markdown(HEADER, (_row(name, measured.get(name, {})) for name in names))
 
 
 def _row(name: str, seeds: Mapping[str, Any]) -> tuple[str, ...]:
