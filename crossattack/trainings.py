@@ -7,14 +7,13 @@ Each is kept in a file of the run's folder as soon as it is over, `surrogate.tra
 run that is gone on with tells of it as well.
 """
 
-import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from crossattack.cache import whole_file
+from crossattack.asides import asides, put_aside
 from crossattack.progress import Progress, Tick
 
 SUFFIX = ".training.json"
@@ -54,17 +53,13 @@ def watched_training(progress: Progress, folder: Path, target: Any) -> Progress:
 
 def keep(folder: Path, name: str, curve: Curve) -> None:
     """Write down how the training of that name went."""
-    with whole_file(folder / f"{name}{SUFFIX}") as file:
-        file.write_text(json.dumps(curve, indent=1) + "\n", encoding="utf-8")
+    put_aside(folder, name, SUFFIX, curve)
 
 
 def trainings(folder: Path) -> Mapping[str, Curve]:
     """All that are kept, by what was trained, the target first; without those that cannot be read."""
-    found = dict[str, Curve]()
-    for path in sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: (path.name != f"target{SUFFIX}", path.name)):
-        with suppress(OSError, ValueError):
-            found[path.name.removesuffix(SUFFIX)] = json.loads(path.read_text(encoding="utf-8"))
-    return {name: curve for name, curve in found.items() if isinstance(curve, list)}
+    found = {name: curve for name, curve in asides(folder, SUFFIX).items() if isinstance(curve, list)}
+    return {name: found[name] for name in sorted(found, key=lambda name: name != "target")}
 
 
 def _called(name: str) -> str:

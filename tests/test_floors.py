@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     "errors codes",
     "streams progress cache sqlite machine stored",
-    "common registry metrics fingerprint tensorboard leave trainings findings",
-    "ledger datasets",
+    "common registry metrics fingerprint tensorboard leave asides",
+    "ledger datasets trainings findings",
     "endpoint checks exchange",
     "encoding code_measures",
     "catalogue",

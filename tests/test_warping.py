@@ -9,7 +9,7 @@ from scipy.ndimage import map_coordinates
 from crossattack.attacks._moves import MOST, Draw, warped
 
 SIDE = 20
-CHANCE, MIRROR, ANGLE, SIZE, STRETCH, ACROSS, ALONG, RIGHT, DOWN = range(9)
+DRAWS = ("chance", "mirror", "angle", "size", "stretch", "across", "along", "right", "down")  # in the order in which they are drawn
 
 
 def pictures(items: int = 2) -> torch.Tensor:
@@ -18,10 +18,7 @@ def pictures(items: int = 2) -> torch.Tensor:
 
 def drawing(**drawn: float) -> Draw:
     """Draws that leave a picture as it is, but for these."""
-    found = torch.full((9,), 0.5, dtype=torch.float64)
-    found[CHANCE], found[MIRROR] = 0.0, 0.9
-    for name, value in drawn.items():
-        found[globals()[name.upper()]] = value
+    found = torch.tensor([({"chance": 0.0, "mirror": 0.9} | drawn).get(name, 0.5) for name in DRAWS], dtype=torch.float64)
     return lambda shape: found.expand(2, *shape)
 
 

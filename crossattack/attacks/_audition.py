@@ -135,7 +135,7 @@ def _anywhere(context: AttackContext, pictures: Pictures, terms: Terms, number: 
     return to_bytes(ball.anywhere(torch.stack([torch.rand(ball.clean.shape[1:], generator=stream) for stream in streams])), ball)
 
 
-def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, terms: Terms, queries: int, names: Sequence[str] = ()) -> Cast:
+def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, terms: Terms, queries: int, names: Sequence[str]) -> Cast:
     """The cast as so many queries about changed own pictures make it: who leads, how far each is trusted, and by which moves.
 
     Each picture, whose clean code is known, goes every way: surrogates of the target's family want it straight, all others resized or
@@ -155,7 +155,7 @@ def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, terms: 
     told = {name: float(each.mean()) for name, each in zip(ways, turned, strict=True)}
     best = max(told, key=lambda name: told[name])
     judged = cast.judged(own.values.repeat(len(turned), 1, 1, 1), torch.cat(shown), torch.cat(turned))
-    trust = dict(zip(names, judged.trust, strict=False))
+    trust = dict(zip(names, judged.trust, strict=True))
     keep(context.folder, "audition", {"pictures": count, "bits_turned": told, "taken": best, "trust": trust})
     return replace(judged.leading(), moves=ways[best])
 

@@ -111,8 +111,7 @@ class Understudy:
     def ways(self) -> tuple[Moves, ...]:
         """By which pictures may go: straight, resized at random, and, with `affine`, warped at random. Without an audition, the last."""
         straight = Moves(decay=1.0, kernel=self.kernel, scales=self.scales, neighbours=self.neighbours)
-        ways = straight, replace(straight, diversity=self.diversity), replace(straight, affine=self.affine)
-        return ways if self.affine else ways[:2]
+        return tuple(dict.fromkeys([straight, replace(straight, diversity=self.diversity), replace(straight, affine=self.affine)]))
 
     def fit(self, context: AttackContext) -> Perturb:
         """Query, learn and audition within the budget less what the attacked pictures may cost; perform on those at once."""
