@@ -1,4 +1,4 @@
-"""What memory format and bf16 are worth for the default picture tower: milliseconds a picture, and ratios to the first row.
+"""What memory format, bf16 and folding are worth for the default picture tower: milliseconds a picture, and ratios to the first row.
 
     uv run python benchmarks/towers.py [TOWER] [PIXELS]
 
@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import torch
 
+from surrogates.folding import folded
 from surrogates.towers import image_tower
 
 BATCH, ROUNDS = 64, 4
@@ -49,6 +50,9 @@ def main(name: str, pixels: int) -> None:
             first = first or row
             cells = " ".join(f"{value:8.2f} ({value / base:5.2f})" for value, base in zip(row, first, strict=True))
             print(f"{str(memory_format).removeprefix('torch.'):<17} {'bf16' if bf16 else 'fp32':<6} {cells}", flush=True)
+    light = folded(tower)
+    attack = best(lambda: light(leaf).sum().backward())
+    print(f"{'channels_last':<17} {'fp32':<6} {'batch normalisations folded':>34} {attack:8.2f} ({attack / first[2]:5.2f})", flush=True)
 
 
 if __name__ == "__main__":
