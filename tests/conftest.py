@@ -1,4 +1,6 @@
-"""What tests share: a cache folder of their own, silence, and the rule that CI skips nothing without leave.
+"""What tests share: the cores, a cache folder of their own, silence, and the rule that CI skips nothing without leave.
+
+Files run side by side, a process for each core and one thread in each; tests named one by one (`file.py::test`) run in this process.
 
 Under `CI=true` (as `.ci/run` sets it) a skipped test is a failure, because what it needs is something a package can give. A
 skip that is right wherever CI runs says so: `pytest.skip("allowed: needs a GPU")`.
@@ -15,8 +17,19 @@ import pytest
 from crossattack._machine import settle
 
 LEAVE = "allowed:"
+MOST_PROCESSES = 8  # each may hold two gigabytes
 assert "torch" not in sys.modules, "the wait policy is read when torch is loaded"
 settle()  # as the command line does
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is loaded
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Of `-n auto`, which without this counts real cores and not those at hand."""
+    if any("::" in name for name in config.args):
+        return 0
+    return min(MOST_PROCESSES, len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1)
 
 
 def failed_for_skipping(report: Any) -> Any:
