@@ -121,6 +121,7 @@ ASKING: dict[str, Any] = {"queries": 7}
 OPTIONS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (  # each beside what it is added to
     ({}, {"copies": 2}),
     ({}, {"lesson": "relations"}),
+    ({}, {"lesson": "margins"}),
     ({}, {"lesson": "triplets"}),
     ({}, {"strong": True}),
     ({}, {"mixing": 1.0}),
@@ -128,9 +129,12 @@ OPTIONS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (  # each beside wh
     ({}, {"averaging": 0.9}),
     ({}, {"unasked": 1.0}),
     ({}, {"spread": True}),
+    ({}, {"doubt": 0.5}),
     ({}, {"rehearsed": 0.3}),
     ({}, {"push": "relaxed"}),
     ({}, {"push": "features"}),
+    ({}, {"push": "middle"}),
+    ({}, {"consensus": 8}),
     ({}, {"nearness": 2.0}),
     ({}, {"affine": 1.0}),
     ({}, {"kernel": 5}),
@@ -141,6 +145,8 @@ OPTIONS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (  # each beside wh
     (ASKING, {"epochs": 2}),
     (ASKING, {"change": 4.0}),
     (ASKING, {"smooth": 0.5}),
+    (ASKING | {"smooth": 0.5}, {"pattern": "colours"}),
+    (ASKING | {"smooth": 0.5}, {"pattern": "patches"}),
     (ASKING | {"eps": 0.4}, {"enough": 0.1}),
 )
 
@@ -154,7 +160,7 @@ def made(folder: Path, **settings: Any) -> tuple[torch.Tensor, int]:
         return found, world.ledger.bill("attacker").spent
 
 
-@pytest.mark.parametrize(("beside", "option"), OPTIONS, ids=[next(iter(option)) for _, option in OPTIONS])
+@pytest.mark.parametrize(("beside", "option"), OPTIONS, ids=[f"{name}-{value}" for _, option in OPTIONS for name, value in option.items()])
 def test_every_option_does_something_within_radius_and_budget_and_again_the_same(
     beside: dict[str, Any], option: dict[str, Any], tmp_path: Path
 ) -> None:

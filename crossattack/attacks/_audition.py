@@ -9,21 +9,22 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from crossattack.attacks import Pictures
 from crossattack.attacks._answers import CodeAnswers
 from crossattack.attacks._balls import Norm, ball_of_pictures, to_bytes
-from crossattack.attacks._cast import Bytes, Cast, Push
+from crossattack.attacks._cast import FLAT, Bytes, Cast, Push
 from crossattack.attacks._context import BATCH, AttackContext
 from crossattack.attacks._gradient import drawing
 from crossattack.attacks._moves import Moves, way
 from crossattack.codes import Codes
-from crossattack.encoding import as_floats
+from crossattack.encoding import as_floats, encode_images
 from crossattack.findings import keep
 from crossattack.fingerprint import fingerprint_texts
+from surrogates.network import HashingNetwork
 from surrogates.texts import Text
 from surrogates.towers import image_tower
 
@@ -45,6 +46,20 @@ def own_answers(context: AttackContext, pictures: int, texts: int, *, spread: bo
     images, asked = context.images[order[:pictures]], list(different.values())[:texts]
     answers = CodeAnswers(images, asked, asked_codes(context, images), context.oracle.query_texts(asked, phase="mining").codes)
     return answers, context.images[order[pictures:]]
+
+
+def in_doubt(
+    context: AttackContext,
+    answers: CodeAnswers,
+    others: UInt8[Tensor, "others 3 height width"],
+    network: HashingNetwork,
+    pictures: int,
+) -> tuple[CodeAnswers, UInt8[Tensor, "left 3 height width"]]:
+    """The answers with codes of so many more own pictures, of whose bits the network is least sure; and those still not asked about."""
+    order = encode_images(network, others, device=context.device).abs().mean(1).argsort(stable=True)
+    asked, left = others[order[:pictures]], others[order[pictures:]]
+    images, codes = torch.cat([answers.images, asked]), torch.cat([answers.image_codes, asked_codes(context, asked)])
+    return replace(answers, images=images, image_codes=codes), left
 
 
 def spread_out(features: Float[Tensor, "items dim"], first: int) -> Int64[Tensor, " items"]:
@@ -107,7 +122,7 @@ def points_of(
         ball = ball_of_pictures(as_floats(here.values.to(context.device)), terms.eps, terms.norm)
         alpha, begin = ball.eps / 4 if terms.alpha is None else terms.alpha, as_floats(start[rows].to(context.device))
         draw, value = drawing(context, here), slopes.keeping(ball.clean, codes[rows].to(context.device), terms.push, terms.nearness)
-        if terms.push == "features" and torch.equal(start, pictures.values):
+        if terms.push in FLAT and torch.equal(start, pictures.values):
             begin = ball.anywhere(draw(tuple(begin.shape[1:])))
         points = way(value, ball, cast.moves, draw, begin, alpha=alpha, steps=steps)
         found.append([to_bytes(point, ball) for point in points])

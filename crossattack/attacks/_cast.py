@@ -6,10 +6,10 @@ surrogate of the target's own family foresees it, one of another does not.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int8, UInt8
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
@@ -17,10 +17,12 @@ from crossattack.attacks._moves import Moves, Value
 from crossattack.codes import Codes, harden
 from crossattack.encoding import encode_images
 from surrogates.folding import folded
+from surrogates.halfway import halfway
 from surrogates.network import HashingNetwork
 
-Push: TypeAlias = Literal["bits", "relaxed", "features"]
+Push: TypeAlias = Literal["bits", "relaxed", "features", "middle"]
 Bytes: TypeAlias = UInt8[Tensor, "items 3 height width"]
+FLAT: Final = ("features", "middle")  # pushes that have no slope at the clean picture
 LEAST_SKILL = 1e-3  # that no surrogate falls below: one of them has to lead
 FAINT = 0.05  # of the most trusted one's trust
 
@@ -48,18 +50,20 @@ class Cast:
 
         "bits": the mean of b z over bits and surrogates, z in units of its clean mean |z|; unbounded, so that a bit counts on both sides
         of its flip, and a sure one no less than one in doubt. "relaxed": of b tanh(z). "features": the cosine of what the tower makes of
-        the picture and of the clean one, whatever the bits. nearness: a bit counts less by this power of 1 + its clean |z|.
+        the picture and of the clean one, whatever the bits; "middle": of what its middle layer does. nearness: a bit counts less by this
+        power of 1 + its clean |z|. codes: in [-1, 1]; a bit b of less than 1 counts as much less.
         """
+        looks = [halfway(network.image_tower) if push == "middle" else network.image_tower for network in self.networks]
         with torch.no_grad():
             before = [network.project_images(clean) for network in self.networks]
-            features = [network.image_tower(clean) for network in self.networks] if push == "features" else []
+            features = [look(clean) for look in looks] if push in FLAT else []
         scales = [each.abs().mean(1, keepdim=True).clamp(min=1e-6) for each in before]
         weights = [(1 + each.abs() / scale) ** -nearness for each, scale in zip(before, scales, strict=True)]
 
         def part(number: int, points: Float[Tensor, "items 3 height width"]) -> Float[Tensor, " items"]:
             network, weight = self.networks[number], weights[number]
-            if push == "features":
-                return cosine_similarity(network.image_tower(points), features[number])
+            if push in FLAT:
+                return cosine_similarity(looks[number](points), features[number])
             made = network.project_images(points)
             firm = made.tanh() if push == "relaxed" else made / scales[number]
             found: Tensor = (codes * weight * firm).mean(1)
@@ -94,6 +98,14 @@ class Cast:
 
     def _pairs(self) -> Iterator[tuple[float, HashingNetwork]]:
         return zip(self.trust, self.networks, strict=True)
+
+
+def agreed(codes: Codes, known: Int8[Tensor, "known bits"], count: int) -> Float[Tensor, "items bits"]:
+    """The mean of the `count` known codes nearest each of these, 1 or -1 in bits that they share; of none, the codes themselves."""
+    if not count:
+        return codes.float()
+    nearest = (codes.float() @ known.float().T).topk(min(count, len(known)), dim=1).indices
+    return known[nearest].float().mean(1)
 
 
 def correlation(foreseen: Float[Tensor, "items bits"], turned: Float[Tensor, "items bits"]) -> float:

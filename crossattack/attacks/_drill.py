@@ -2,7 +2,7 @@
 
     lesson      "bits": each bit is a class of its own, learned by its likelihood: mean of log(1 + exp(-b z)), z unbounded, b the bit that
                 came back; "relations": that, and the square by which inner products of relaxed codes miss those of the codes, in
-                bits; "triplets": AACH's
+                bits; "margins": max(0, 1 - b z) instead, so that a bit that is right by 1 is let be; "triplets": AACH's
     strong      pictures are recoloured, resized and given noise beside the usual shift and mirror
     mixing      batches of which each picture is mixed with another, and each loss as much, as a share of all
     robust      pictures are changed within this radius, to where the surrogate's own code is farthest from the clean one
@@ -13,6 +13,7 @@ Paper: Zhang, Cisse, Dauphin, Lopez-Paz, "mixup: Beyond Empirical Risk Minimizat
 "Towards Deep Learning Models Resistant to Adversarial Attacks", ICLR 2018; Sohn and others, "FixMatch", NeurIPS 2020.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -30,7 +31,7 @@ from surrogates.network import HashingNetwork
 from surrogates.training import Objective, Schedule, augment
 from surrogates.worst import farthest_codes
 
-Subject: TypeAlias = Literal["bits", "relations", "triplets"]
+Subject: TypeAlias = Literal["bits", "relations", "margins", "triplets"]
 COLOUR, LIGHT, NOISE, RESIZED = 0.3, 0.1, 0.05, 0.7  # factors of 1 +- 0.3, 0.1 brighter or darker, noise, and how many are resized
 SEARCH = 2  # steps to the worst picture
 
@@ -85,7 +86,7 @@ class Drill:
             return from_lists(network, answers, recipe, schedule, generator)
         if self.lesson == "triplets":
             return from_codes(network, answers, recipe, generator)
-        return likelihood(network, answers, related=self.lesson == "relations")
+        return of_bits(network, answers, margin if self.lesson == "margins" else softplus, related=self.lesson == "relations")
 
     def _alike(self, network: HashingNetwork, count: int, schedule: Schedule, generator: torch.Generator) -> Tensor:
         """How far strongly changed pictures are from the bits that they have with a shift alone, each as much as it is sure of them."""
@@ -105,21 +106,29 @@ class Drill:
         return float(torch.rand((), generator=generator))
 
 
-def likelihood(network: HashingNetwork, answers: CodeAnswers, *, related: bool) -> Objective:
-    """Minus the mean log-likelihood of the bits that came back, of a batch's pictures and of all texts; with their relations if told so."""
+def of_bits(network: HashingNetwork, answers: CodeAnswers, missed: Callable[[Tensor], Tensor], *, related: bool) -> Objective:
+    """The mean of `missed`(-b z) over the bits that came back, of a batch's pictures and of all texts; with their relations if told so.
+
+    By `softplus` it is minus the mean log-likelihood.
+    """
     device = next(network.parameters()).device
     image_codes, text_codes = answers.image_codes.float().to(device), answers.text_codes.float().to(device)
 
     def objective(outputs: Float[Tensor, "batch bits"], batch: Tensor) -> Float[Tensor, ""]:
         wanted = image_codes[batch.to(device)]
-        texts: Tensor = softplus(-text_codes * network.project_texts(answers.texts)).mean()
-        pictures: Tensor = softplus(-wanted * outputs).mean()
+        texts: Tensor = missed(-text_codes * network.project_texts(answers.texts)).mean()
+        pictures: Tensor = missed(-wanted * outputs).mean()
         if not related:
             return pictures + texts
         relaxed, bits = outputs.tanh(), wanted.shape[1]
         return pictures + texts + ((relaxed @ relaxed.T - wanted @ wanted.T) / bits).square().mean()
 
     return objective
+
+
+def margin(wrong: Tensor) -> Tensor:
+    """How far outputs are from being right by 1."""
+    return (1 + wrong).clamp(min=0)
 
 
 def strongly(pictures: Float[Tensor, "batch 3 height width"], generator: torch.Generator) -> Float[Tensor, "batch 3 height width"]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -13,7 +13,7 @@ from torch.nn.functional import interpolate, softplus
 from crossattack.attacks import Pictures, Status
 from crossattack.attacks._audition import Terms, asked_codes, changed, points_of
 from crossattack.attacks._balls import ball_of_pictures, to_bytes
-from crossattack.attacks._cast import Bytes, Cast
+from crossattack.attacks._cast import Bytes, Cast, agreed
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._surrogate import in_a_line
 from crossattack.attacks._verdict import SHARE
@@ -24,7 +24,8 @@ from surrogates.training import Schedule, train
 
 OLD = 0.5  # pictures that were learned before, for each new one
 REHEARSALS = 2  # rounds
-COARSE = 8  # squares along each side of a smooth pattern
+COARSE, PATCHES = 8, 4  # squares along each side of a smooth pattern; places for a patch along each side
+Pattern: TypeAlias = Literal["smooth", "colours", "patches"]
 
 
 @runtime_checkable
@@ -39,6 +40,10 @@ class Rounds(Terms, Protocol):
     def change(self) -> float: ...
     @property
     def smooth(self) -> float: ...
+    @property
+    def pattern(self) -> Pattern: ...
+    @property
+    def consensus(self) -> int: ...
     @property
     def enough(self) -> float: ...
 
@@ -126,12 +131,13 @@ def performed(
     """
     own = context.oracle.query_images(clean, phase="attack", items=tuple(range(len(clean)))).codes
     best = Performance(own, clean.clone(), torch.zeros(len(clean)))
+    pushed = agreed(own, memory.codes, terms.consensus)
     rows, asked, left = torch.arange(len(clean)), 1, (most - 1) * len(clean)
     each = most if terms.enough == 1 else context.oracle.per_item or 1 + left  # that one picture may have
     while len(rows) and (count := min(terms.asked, each - asked, left // len(rows))) > 0:
         pictures, codes = Pictures(tuple(rows.tolist()), clean[rows]), own[rows]
         steps = max(terms.steps, terms.asked) if asked == 1 else terms.asked
-        points = points_of(context, cast, pictures, best.images[rows], codes.float(), terms, steps)[-count:]
+        points = points_of(context, cast, pictures, best.images[rows], pushed[rows], terms, steps)[-count:]
         stream = context.streams.torch("patterns", left)
         shown = [patterned(point, pictures.values, terms, stream) for point in points]
         answers = _answers(context, shown, pictures.ids)
@@ -160,12 +166,25 @@ def _answers(context: AttackContext, shown: Sequence[Bytes], ids: tuple[int, ...
 
 
 def patterned(images: Bytes, clean: Bytes, terms: Rounds, generator: torch.Generator) -> Bytes:
-    """A share of the pictures goes on by the radius along a smooth pattern of random colours, back inside the ball; the others stay."""
+    """A share of the pictures goes on by the radius along a pattern of random colours, back inside the ball; the others stay.
+
+    The pattern is smooth, or of whole colour planes, or one square patch.
+    """
     if not terms.smooth:
         return images
     chosen = torch.rand(len(images), generator=generator) < terms.smooth
-    coarse = torch.randn(len(images), 3, COARSE, COARSE, generator=generator)
-    pattern = interpolate(coarse, images.shape[2:], mode="bicubic").sign()
+    pattern = _pattern(terms.pattern, images.shape, generator)
     ball = ball_of_pictures(as_floats(clean), terms.eps, terms.norm)
     moved = to_bytes(ball.project(as_floats(images) + ball.eps * chosen[:, None, None, None] * pattern), ball)
     return torch.where(chosen[:, None, None, None], moved, images)
+
+
+def _pattern(kind: Pattern, shape: tuple[int, ...], generator: torch.Generator) -> Float[Tensor, "items 3 height width"]:
+    """Of 1, -1 and, beside a patch, 0."""
+    squares = COARSE if kind == "smooth" else 1
+    colours = interpolate(torch.randn(shape[0], 3, squares, squares, generator=generator), shape[2:], mode="bicubic").sign()
+    if kind != "patches":
+        return colours
+    place = torch.randint(PATCHES**2, (shape[0],), generator=generator)
+    there = torch.nn.functional.one_hot(place, PATCHES**2).reshape(-1, 1, PATCHES, PATCHES).float()
+    return colours * interpolate(there, shape[2:], mode="nearest")

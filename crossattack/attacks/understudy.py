@@ -8,15 +8,15 @@ from pydantic import Field
 
 from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Words, unasked
 from crossattack.attacks._answers import Answers, CodeAnswers
-from crossattack.attacks._audition import auditioned, changed, own_answers
-from crossattack.attacks._cast import Bytes, Cast, Push
+from crossattack.attacks._audition import auditioned, changed, in_doubt, own_answers
+from crossattack.attacks._cast import Bytes, Cast, Push, agreed
 from crossattack.attacks._context import LEAST_PAIRS, AttackContext
 from crossattack.attacks._drafts import Search
 from crossattack.attacks._drill import Drill, Subject
 from crossattack.attacks._edits import EVERY, Edits, rules_for
 from crossattack.attacks._fields import Eps, Kernel, Norm, Radius, Share, Steps
 from crossattack.attacks._moves import Moves
-from crossattack.attacks._performing import Memory, performed, rehearsed
+from crossattack.attacks._performing import Memory, Pattern, performed, rehearsed
 from crossattack.attacks._recipe import SurrogateRecipe
 from crossattack.attacks._wording import LossOf, reworded
 from crossattack.codes import harden
@@ -50,15 +50,17 @@ class Understudy:
     texts        share of the learning budget that goes to own texts
     audition     queries, at most a tenth of that budget
     spread       own pictures are asked about that are least like each other
+    doubt        share of the own pictures that are asked about last: those of whose bits a surrogate of the others is least sure
     rehearsed    share of that budget that goes to changed own pictures, which are learned before the attacked ones are changed
     lesson, strong, mixing, robust, averaging, unasked     how surrogates learn, see `_drill`
     push, nearness                                         what is lowered, see `Cast.keeping`
+    consensus    instead of its own code, a picture is pushed off what so many own pictures with the nearest codes have in common
     diversity, affine, kernel, scales, neighbours          parts of the descent, see `_moves`
     late         a picture ends at the mean of so many last points
     starts       so many ways, all but the first from a random point; the surrogates vote
     epochs       over what a round taught
     change       by how much more a bit counts there that has turned
-    smooth       share of the points asked about that go on along a smooth pattern
+    smooth, pattern    share of the points asked about that go on along a pattern, and which
     enough       share of its bits: a picture that has turned so many is asked about no more, and others have its queries
 
     A text is edited as by `tags`, away from the code that the first surrogate gives it. Where the target shows lists and no codes,
@@ -84,6 +86,7 @@ class Understudy:
     texts: Share = 0.25
     audition: Annotated[int, Field(ge=0)] = 100
     spread: bool = False
+    doubt: Share = 0.0
     rehearsed: Share = 0.0
     lesson: Subject = "bits"
     strong: bool = False
@@ -93,6 +96,7 @@ class Understudy:
     unasked: Annotated[float, Field(ge=0)] = 0.0
     push: Push = "bits"
     nearness: Annotated[float, Field(ge=0)] = 0.0
+    consensus: Annotated[int, Field(ge=0)] = 0
     diversity: Share = 0.7
     affine: Share = 0.0
     kernel: Kernel = 1
@@ -105,6 +109,7 @@ class Understudy:
     epochs: Annotated[int, Field(ge=1)] = 1
     change: Annotated[float, Field(ge=0)] = 0.0
     smooth: Share = 0.0
+    pattern: Pattern = "smooth"
     enough: Annotated[float, Field(gt=0, le=1)] = 1.0
 
     @property
@@ -129,8 +134,9 @@ class Understudy:
             if shown is not None and torch.equal(pairs.images[list(items.ids)], items.values):
                 images, status = shown
                 return Perturbed(Pictures(items.ids, images[list(items.ids)]), tuple(status[item] for item in items.ids))
-            own = cast.lean(items.values, context.device).float()
-            return unasked(Pictures(items.ids, changed(context, cast, items, own, self)))
+            own = cast.lean(items.values, context.device)
+            pushed = agreed(own, memory.codes, self.consensus) if memory else own.float()
+            return unasked(Pictures(items.ids, changed(context, cast, items, pushed, self)))
 
         return perturb
 
@@ -185,7 +191,13 @@ class Understudy:
         if pictures < LEAST_PAIRS:
             wanted = f"a budget that leaves {LEAST_PAIRS} pictures or more to learn from wanted"
             raise UsageError(f"{wanted}, {room} queries got; raise `oracle.budget`.")
-        return *own_answers(context, pictures, texts, spread=self.spread), left
+        doubted = min(round(self.doubt * pictures), pictures - LEAST_PAIRS)
+        answers, others = own_answers(context, pictures - doubted, texts, spread=self.spread)
+        if doubted:
+            name, recipe = self._families(context.recipe)[0]
+            first = context.learned(answers, name=f"{name}-in-doubt", lesson=Drill(self.lesson), recipe=recipe).network
+            answers, others = in_doubt(context, answers, others, first, doubted)
+        return answers, others, left
 
     def _leaving(self, context: AttackContext, network: HashingNetwork, items: Words) -> LossOf:
         """How much of its own code each text still has, by this surrogate."""
