@@ -1,22 +1,17 @@
 """Training a generator of changes: what a target loss wants, what a discriminator believes, and how little is changed."""
 
-import logging
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol, TypeAlias, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int64, UInt8
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from crossattack.attacks._context import AttackContext
-from crossattack.cache import whole_file
+from crossattack.attacks._weights import keep_weights, took_up
 from crossattack.encoding import as_floats
 from surrogates.generator import Discriminator, Generator
 
-log = logging.getLogger("crossattack")
 CRITIC_EVERY = 3  # steps of the generator for one of the discriminator
 BETAS = (0.5, 0.999)
 
@@ -58,24 +53,11 @@ def forger(context: AttackContext, images: UInt8[Tensor, "items 3 height width"]
         made: Tensor = generator(clean)
         return (made + 1) / 2 if training.eps is None else (clean + training.eps * made).clamp(0, 1)
 
-    if not _read_back(generator, path):
+    if not took_up(generator, path):
         _train(context, generator, forge, images, aim, training)
-        with whole_file(path) as file:
-            save_file({name: value.contiguous().cpu() for name, value in generator.state_dict().items()}, file)
+        keep_weights(generator, path)
     generator.eval().requires_grad_(False)
     return forge
-
-
-def _read_back(generator: Generator, path: Path) -> bool:
-    """Whether a finished generator was there to be read."""
-    if not path.exists():
-        return False
-    try:
-        generator.load_state_dict(load_file(path))
-    except (OSError, SafetensorError, RuntimeError) as error:
-        log.warning("%s cannot be used (%s); training again.", path, str(error).splitlines()[0])
-        return False
-    return True
 
 
 def _train(

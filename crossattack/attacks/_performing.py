@@ -17,6 +17,7 @@ from crossattack.attacks._cast import Bytes, Cast, agreed
 from crossattack.attacks._context import AttackContext
 from crossattack.attacks._surrogate import in_a_line
 from crossattack.attacks._verdict import SHARE
+from crossattack.attacks._weights import keep_weights, took_up
 from crossattack.codes import Codes
 from crossattack.encoding import as_floats
 from crossattack.errors import BudgetRefused
@@ -67,7 +68,10 @@ class Memory:
 
 
 def learn(context: AttackContext, cast: Cast, name: str, lesson: Memory, terms: Rounds) -> None:
-    """Every surrogate goes on learning, from these pictures as they are: neither moved nor mirrored, as the change is not either."""
+    """Every surrogate goes on learning, from these pictures as they are: neither moved nor mirrored, as the change is not either.
+
+    What each knows then is kept under `checkpoints`, so that a run that was killed asks and steps again, and learns nothing twice.
+    """
     batch, lr = min(context.recipe.batch, len(lesson.images)), context.recipe.tower_lr
     schedule = Schedule(epochs=terms.epochs, batch=batch, lr=lr, tower_lr=lr, shift=0, flip=False)
     wanted, weights = lesson.codes.float().to(context.device), 1 + terms.change * lesson.turned.float().to(context.device)
@@ -78,11 +82,15 @@ def learn(context: AttackContext, cast: Cast, name: str, lesson: Memory, terms: 
         return found
 
     for number, network in enumerate(cast.networks):
+        path = context.folder / "checkpoints" / f"{name}-{number}.safetensors"
+        if took_up(network, path):
+            continue
         network.requires_grad_(True)
         stream = context.streams.torch("performing", name, number)
         with context.progress.stage(f"training {name}", schedule.epochs) as tick, in_a_line(name):
             train(network, lesson.images, objective, schedule, stream, tick=tick)
         network.requires_grad_(False)
+        keep_weights(network, path)
 
 
 def rehearsed(context: AttackContext, cast: Cast, memory: Memory, terms: Rounds, queries: int) -> Cast:
