@@ -38,9 +38,12 @@ class HashingNetwork(nn.Module):
         """What may start from trained weights, and then learns at a rate of its own."""
         return self.image_tower  # type: ignore[no-any-return]
 
+    def look_at_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items features"]:
+        """What the image tower makes of pictures, behind what stands in front of it."""
+        return self.image_tower(images if self.front is None else self.front(images))  # type: ignore[no-any-return]
+
     def project_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items bits"]:
-        shown = images if self.front is None else self.front(images)
-        return self.image_head(self.image_tower(shown))  # type: ignore[no-any-return]
+        return self.image_head(self.look_at_images(images))  # type: ignore[no-any-return]
 
     def project_texts(self, texts: Texts | Embedded) -> Float[Tensor, "items bits"]:
         return self.text_head(self.text_tower(texts))  # type: ignore[no-any-return]

@@ -24,7 +24,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when torch is loaded
 
 
-@pytest.hookimpl(tryfirst=True, optionalhook=True)  # a pytest without the plugin runs files one by one
+@pytest.hookimpl(tryfirst=True, optionalhook=True)  # some tests start a pytest that loads no plugins
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Of `-n auto`, which without this counts real cores and not those at hand."""
     if any("::" in name for name in config.args):

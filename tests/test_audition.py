@@ -91,7 +91,7 @@ def test_a_cast_votes_by_trust(tmp_path: Path) -> None:
     pairs, _ = scenes()
     networks = [untrained_target(pairs, seed=seed, bits=3).network.requires_grad_(False) for seed in (0, 1)]
     images = pairs.take(torch.arange(2)).read().pixels()
-    first, second = (harden(encode(network, "images", images)).float() for network in networks)
+    first, second = (harden(encode(network, "images", images)) for network in networks)
     codes = torch.where(torch.tensor([True, False, False]), -first, first)
     wanted = 3 * (first != codes).float().mean(1) + (second != codes).float().mean(1)
     votes = Cast(tuple(networks), (3.0, 1.0), Moves()).votes(images, codes, "cpu")

@@ -66,16 +66,19 @@ def test_an_ablation_has_a_table_for_each_family_of_surrogates_and_its_first_row
         "plain": {"attack.late": 1, "attack.families": ["a"]},
         "strong": {"attack.copies": 2, "attack.families": ["a", "b"]},
         "alone": {"attack.families": ["b"], "attack.queries": 5},
+        "twice": {"attack.families": ["c"], "attack.copies": 2},
+        "thrice": {"attack.families": ["c"], "attack.copies": 3},
     }
+    first = {"digest": "y", "values": {"attack.families": ["c"]}, "state": "pending"}  # without which its two have nobody to stand beside
     directions = json.loads((finished / "results.json").read_text())["directions"]
     cells = [{"digest": name, "values": one, "state": "done", "directions": directions} for name, one in values.items()]
-    (tmp_path / "sweep.json").write_text(json.dumps({"cells": [*cells, {"digest": "x", "values": {}, "state": "pending"}]}))
+    (tmp_path / "sweep.json").write_text(json.dumps({"cells": [first, *cells, {"digest": "x", "values": {}, "state": "pending"}]}))
     kept, page = tmp_path / "kept.json", tmp_path / "page.md"
     page.write_text("before\n<!-- ablation -->\nold\n<!-- end -->\nafter\n")
     for source, wanted in ((tmp_path, kept), (kept, page)):
         subprocess.run([sys.executable, "-m", "crossattack.report.ablation", str(source), str(wanted)], check=True)
     found = json.loads(kept.read_text())
-    assert (found["done"], found["cells"]) == (3, 4)
+    assert (found["done"], found["cells"]) == (5, 7)
     (table,) = found["tables"]  # a row alone is no table
     _, strong = table["rows"]
     (_, wanted) = compare([tmp_path / "plain", tmp_path / "strong"])["directions"]["image_to_text"]

@@ -31,7 +31,7 @@ KEPT = {
         cell(ours("efficientnet_lite0", "mobilenet_v2:default"), 500),
         cell(ours("mobilenet_v2:default"), 2000),
         cell(ours("mobilenet_v2:default", queries=100), 52000, done=False),
-        cell(ours("convnet"), 2000, **{"target.image_tower": "convnet"}),
+        cell(ours("convnet"), 2000, attacked=0.75, **{"target.image_tower": "convnet"}),
         cell(ours("convnet", queries=100), 52000, **{"target.image_tower": "convnet"}),
         cell({"name": "understudy", "texts": 0.75}, 2000, ceiling="tags"),
     ]

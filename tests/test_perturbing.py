@@ -29,7 +29,8 @@ class Prudish:
         return self.endpoint.terms
 
     def answer(self, request: Request) -> Sequence[Any]:
-        assert isinstance(request.items, Tensor)
+        if not isinstance(request.items, Tensor):
+            return self.endpoint.answer(request)
         apart = (request.items.int() - self.picture.int()).abs().amax((1, 2, 3))
         changed = ((apart > 0) & (apart < 20)).tolist()
         reply = self.endpoint.answer(request)

@@ -3,12 +3,14 @@
 import json
 import sqlite3
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from remote_runs import ATTACK
+from test_perturbing import Prudish
 from test_serve_cli import started
 from understudies import quick
 from worlds import attackers_world, scenes
@@ -19,7 +21,7 @@ from crossattack.cli import main
 from crossattack.codes import harden
 from crossattack.encoding import encode
 from crossattack.errors import UsageError
-from crossattack.oracle import Reveals
+from crossattack.oracle import Oracle, Reveals
 
 
 @pytest.mark.parametrize("queries", [0, 7])
@@ -43,8 +45,34 @@ def test_a_budget_that_is_short_leaves_enough_to_learn_from(tmp_path: Path) -> N
     attack = quick(queries=100)
     with attackers_world(tmp_path, budget=68, attacked=6) as world:
         attack.fit(world.context(attack))
-        assert world.ledger.bill("attacker").phases["attack"] <= 36
+        assert 30 <= world.ledger.bill("attacker").phases["attack"] <= 36  # of which some may be the same picture twice
         assert len(world.black.made["surrogate-convnet"].answers.images) == 32 - 8 - 32 // 10
+
+
+@pytest.mark.parametrize("settings", [{"queries": 1}, {"queries": 7, "steps": 0}])
+def test_what_is_not_asked_on_the_way_is_learned_from(settings: dict[str, int], tmp_path: Path) -> None:
+    """A query for each clean picture alone would say nothing, nor would more without a step to take."""
+    counts = list[int]()
+    for name, more in (("asking", settings), ("never", {**settings, "queries": 0})):
+        attack = quick(**more)
+        with attackers_world(tmp_path / name, budget=70, attacked=6) as world:
+            attack.fit(world.context(attack))(world.pictures)
+            assert "attack" not in world.ledger.bill("attacker").phases
+            counts.append(len(world.black.made["surrogate-convnet"].answers.images))
+    assert counts[0] == counts[1] > 40
+
+
+def test_a_picture_that_the_target_refuses_is_asked_about_no_more_and_the_others_go_on(tmp_path: Path) -> None:
+    attack = quick(queries=7, eps=0.05)
+    with attackers_world(tmp_path, budget=100, attacked=6) as world:
+        context = world.context(attack)
+        prudish = Prudish(context.oracle._account.endpoint, world.pictures.values[2])
+        found = attack.fit(replace(context, oracle=Oracle(world.ledger, prudish, budget=100)))(world.pictures)
+        bill = world.ledger.bill("attacker")
+    assert [status is Status.ERROR for status in found.status] == [False, False, True, False, False, False]
+    assert torch.equal(found.items.values[2], world.pictures.values[2])
+    assert not torch.equal(found.items.values[3], world.pictures.values[3])
+    assert 5 * 6 <= bill.phases["attack"] <= 5 * 7 + 4  # its clean picture, and of the first round what was refused
 
 
 def test_more_queries_leave_no_picture_nearer(tmp_path: Path) -> None:

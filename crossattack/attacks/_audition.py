@@ -4,24 +4,27 @@ A surrogate that has nearly all bits right on clean pictures may have few right 
 lead. A few of those, of the attacker's own pictures, are asked about before anything else is done.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Float, Int8, Int64, UInt8
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from crossattack.attacks import Pictures
 from crossattack.attacks._answers import CodeAnswers
-from crossattack.attacks._balls import Norm, ball_of_pictures, to_bytes
+from crossattack.attacks._balls import Ball, Norm, ball_of_pictures, to_bytes
 from crossattack.attacks._cast import FLAT, Bytes, Cast, Push
-from crossattack.attacks._context import BATCH, AttackContext
+from crossattack.attacks._context import BATCH, LEAST_PAIRS, AttackContext
 from crossattack.attacks._gradient import drawing
 from crossattack.attacks._moves import Moves, way
-from crossattack.codes import Codes
+from crossattack.attacks._recipe import SurrogateRecipe
+from crossattack.codes import harden
 from crossattack.encoding import as_floats, encode_images
+from crossattack.errors import BudgetRefused, UsageError
 from crossattack.findings import keep
 from crossattack.fingerprint import fingerprint_texts
 from surrogates.network import HashingNetwork
@@ -31,21 +34,27 @@ from surrogates.towers import image_tower
 AT_ONCE = 100  # pictures moved together
 
 
-def own_answers(context: AttackContext, pictures: int, texts: int, *, spread: bool) -> tuple[CodeAnswers, Bytes]:
+def own_answers(context: AttackContext, pictures: int, texts: int, spread: SurrogateRecipe | None = None) -> tuple[CodeAnswers, Bytes]:
     """Codes of so many of the attacker's own pictures and different texts, and the pictures that were not asked about.
 
-    They are asked in the order that all attacks ask in; spread: each next picture is the one least like all before, see `spread_out`.
+    They are asked in the order that all attacks ask in. spread: each next picture is the one least like all before, as the tower of this
+    recipe sees them, see `spread_out`.
     """
     order = torch.from_numpy(context.streams.numpy("mining", "order").permutation(len(context.images)))
     words = [context.texts[position] for position in order.tolist()]
-    if spread:
-        order = order[spread_out(_looks(context, context.images[order]), pictures)]
+    if spread is not None:
+        order = order[spread_out(_looks(context, spread, context.images[order]), pictures)]
     different = dict[bytes, Text]()
     for key, text in zip(fingerprint_texts(words), words, strict=True):
         different.setdefault(key, text)
     images, asked = context.images[order[:pictures]], list(different.values())[:texts]
-    answers = CodeAnswers(images, asked, asked_codes(context, images), context.oracle.query_texts(asked, phase="mining").codes)
-    return answers, context.images[order[pictures:]]
+    of_texts = context.oracle.query_texts(asked, phase="mining").codes  # first, as they are the fewer
+    of_images = asked_codes(context, images)
+    if len(of_images) < LEAST_PAIRS:
+        raise UsageError(
+            f"codes of {LEAST_PAIRS} own pictures wanted, of {len(of_images)} got before the budget ended; raise `oracle.budget`."
+        )
+    return CodeAnswers(images[: len(of_images)], asked, of_images, of_texts), context.images[order[len(of_images) :]]
 
 
 def in_doubt(
@@ -58,7 +67,10 @@ def in_doubt(
     """The answers with codes of so many more own pictures, of whose bits the network is least sure; and those still not asked about."""
     order = encode_images(network, others, device=context.device).abs().mean(1).argsort(stable=True)
     asked, left = others[order[:pictures]], others[order[pictures:]]
-    images, codes = torch.cat([answers.images, asked]), torch.cat([answers.image_codes, asked_codes(context, asked)])
+    found = asked_codes(context, asked)
+    if not len(found):
+        return answers, others
+    images, codes = torch.cat([answers.images, asked[: len(found)]]), torch.cat([answers.image_codes, found])
     return replace(answers, images=images, image_codes=codes), left
 
 
@@ -76,10 +88,10 @@ def spread_out(features: Float[Tensor, "items dim"], first: int) -> Int64[Tensor
     return torch.cat([torch.tensor(taken, dtype=torch.int64), (nearest < torch.inf).nonzero().flatten()])
 
 
-def _looks(context: AttackContext, images: Bytes) -> Float[Tensor, "items dim"]:
-    """What a tower of the surrogate's kind makes of them before it has learned anything of the target."""
+def _looks(context: AttackContext, recipe: SurrogateRecipe, images: Bytes) -> Float[Tensor, "items dim"]:
+    """What this recipe's tower makes of them before it has learned anything of the target."""
     torch.manual_seed(context.streams.number("looks", "initial weights"))
-    tower = image_tower(context.recipe.image_tower, context.recipe.weights).to(context.device).eval()
+    tower = image_tower(recipe.image_tower, recipe.weights).to(context.device).eval()
     with torch.inference_mode():
         return torch.cat([tower(as_floats(batch.to(context.device))).cpu() for batch in torch.split(images, BATCH)])
 
@@ -109,9 +121,16 @@ class Terms(Protocol):
 
 
 def points_of(
-    context: AttackContext, cast: Cast, pictures: Pictures, start: Bytes, codes: Float[Tensor, "items bits"], terms: Terms, steps: int
+    context: AttackContext,
+    cast: Cast,
+    pictures: Pictures,
+    start: Bytes,
+    codes: Float[Tensor, "items bits"],
+    terms: Terms,
+    steps: int,
+    last: int = 1,
 ) -> list[Bytes]:
-    """What is met on the way down from `start`, one a step, as a file holds it inside the balls around the clean pictures.
+    """The `last` points on the way down from `start`, as a file holds them inside the balls around the clean pictures.
 
     A picture's way is its own: it depends neither on who goes beside it nor on how many. Where features are pushed, which have no slope
     at the clean picture, it begins anywhere.
@@ -124,7 +143,7 @@ def points_of(
         draw, value = drawing(context, here), slopes.keeping(ball.clean, codes[rows].to(context.device), terms.push, terms.nearness)
         if terms.push in FLAT and torch.equal(start, pictures.values):
             begin = ball.anywhere(draw(tuple(begin.shape[1:])))
-        points = way(value, ball, cast.moves, draw, begin, alpha=alpha, steps=steps)
+        points = deque(way(value, ball, cast.moves, draw, begin, alpha=alpha, steps=steps), maxlen=last)
         found.append([to_bytes(point, ball) for point in points])
     return [torch.cat(parts) for parts in zip(*found, strict=True)]
 
@@ -132,20 +151,20 @@ def points_of(
 def changed(context: AttackContext, cast: Cast, pictures: Pictures, codes: Float[Tensor, "items bits"], terms: Terms) -> Bytes:
     """Where each picture ends: at the mean of its last `terms.late` points, of `terms.starts` ways by whichever the cast votes for."""
     best, most = pictures.values, torch.full((len(pictures.ids),), -1.0)
+    ball = ball_of_pictures(as_floats(pictures.values), terms.eps, terms.norm)
     for number in range(terms.starts if terms.steps else 0):
-        start = pictures.values if number == 0 else _anywhere(context, pictures, terms, number)
-        points = points_of(context, cast, pictures, start, codes, terms, terms.steps)[-terms.late :]
-        found = torch.stack(points).float().mean(0).round().to(torch.uint8) if len(points) > 1 else points[-1]
+        start = pictures.values if number == 0 else _anywhere(context, pictures, ball, number)
+        points = points_of(context, cast, pictures, start, codes, terms, terms.steps, terms.late)
+        found = points[-1] if len(points) == 1 else to_bytes(torch.stack([as_floats(point) for point in points]).mean(0), ball)
         if terms.starts == 1:
             return found
-        votes = cast.votes(found, codes, context.device)
+        votes = cast.votes(found, harden(codes), context.device)
         best, most = torch.where((votes > most)[:, None, None, None], found, best), torch.maximum(votes, most)
     return best
 
 
-def _anywhere(context: AttackContext, pictures: Pictures, terms: Terms, number: int) -> Bytes:
+def _anywhere(context: AttackContext, pictures: Pictures, ball: Ball, number: int) -> Bytes:
     """A random point of each picture's ball, its own."""
-    ball = ball_of_pictures(as_floats(pictures.values), terms.eps, terms.norm)
     streams = (context.streams.torch("starts", number, item) for item in pictures.ids)
     return to_bytes(ball.anywhere(torch.stack([torch.rand(ball.clean.shape[1:], generator=stream) for stream in streams])), ball)
 
@@ -165,7 +184,10 @@ def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, terms: 
     with context.progress.stage("audition", len(ways)) as tick:
         for name, moves in ways.items():
             shown.append(changed(context, replace(cast, moves=moves), own, codes.float(), terms))
-            turned.append((asked_codes(context, shown[-1]) != codes).float())
+            found = asked_codes(context, shown[-1])
+            if len(found) < count:
+                return cast
+            turned.append((found != codes).float())
             tick(1, name, bits_turned=float(turned[-1].mean()))
     told = {name: float(each.mean()) for name, each in zip(ways, turned, strict=True)}
     best = max(told, key=lambda name: told[name])
@@ -179,11 +201,16 @@ def _called(moves: Moves) -> str:
     return "warped" if moves.affine else "resized" if moves.diversity else "straight"
 
 
-def asked_codes(context: AttackContext, images: Bytes) -> Codes:
-    """What the target says of own pictures, batch by batch."""
+def asked_codes(context: AttackContext, images: Bytes) -> Int8[Tensor, "answered bits"]:
+    """What the target says of own pictures, batch by batch; of the first of them alone, where repeated attempts were billed too."""
     found = list[Tensor]()
     with context.progress.stage("querying the target", len(images)) as tick:
         for batch in torch.split(images, BATCH):
-            found.append(context.oracle.query_images(batch, phase="mining").codes)
+            try:
+                found.append(context.oracle.query_images(batch, phase="mining").codes)
+            except BudgetRefused:
+                if left := context.oracle.remaining:
+                    found.append(context.oracle.query_images(batch[:left], phase="mining").codes)
+                break
             tick(len(batch), queries_left=context.oracle.remaining)
-    return torch.cat(found)
+    return torch.cat(found) if found else torch.zeros(0, 0, dtype=torch.int8)

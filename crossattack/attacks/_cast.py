@@ -53,7 +53,7 @@ class Cast:
         the picture and of the clean one, whatever the bits; "middle": of what its middle layer does. nearness: a bit counts less by this
         power of 1 + its clean |z|. codes: in [-1, 1]; a bit b of less than 1 counts as much less.
         """
-        looks = [halfway(network.image_tower) if push == "middle" else network.image_tower for network in self.networks]
+        looks = [halfway(network) if push == "middle" else network.look_at_images for network in self.networks]
         with torch.no_grad():
             before = [network.project_images(clean) for network in self.networks]
             features = [look(clean) for look in looks] if push in FLAT else []
@@ -71,7 +71,7 @@ class Cast:
 
         return lambda points: torch.stack([trust * part(number, points) for number, trust in enumerate(self.trust)]).sum(0)
 
-    def votes(self, images: Bytes, codes: Float[Tensor, "items bits"], device: str) -> Float[Tensor, " items"]:
+    def votes(self, images: Bytes, codes: Codes, device: str) -> Float[Tensor, " items"]:
         """How many of those bits each picture has turned by the word of each surrogate; the mean, by trust."""
         turned = [harden(encode_images(network, images, device=device)) != codes for network in self.networks]
         return torch.stack([trust * each.float().mean(1) for trust, each in zip(self.trust, turned, strict=True)]).sum(0)

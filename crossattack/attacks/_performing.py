@@ -1,5 +1,6 @@
 """Performing: all attacked pictures together, asked about on their way, round by round, by surrogates that learn as they go."""
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from crossattack.attacks._verdict import SHARE
 from crossattack.attacks._weights import keep_weights, took_up
 from crossattack.codes import Codes
 from crossattack.encoding import as_floats
-from crossattack.errors import BudgetRefused
+from crossattack.errors import BudgetRefused, ItemRefused
 from surrogates.training import Schedule, train
 
+log = logging.getLogger("crossattack")
 OLD = 0.5  # pictures that were learned before, for each new one
 REHEARSALS = 2  # rounds
 COARSE, PATCHES = 8, 4  # squares along each side of a smooth pattern; places for a patch along each side
@@ -51,11 +53,17 @@ class Rounds(Terms, Protocol):
 
 @dataclass
 class Memory:
-    """Pictures that were asked about, oldest first: what came back, and which of its bits are not those of the clean picture."""
+    """Pictures that were asked about, oldest first: what came back, and which of its bits are not those of the clean picture.
+
+    It begins with pictures as they were.
+    """
 
     images: Bytes
     codes: Codes
     turned: Bool[Tensor, "items bits"]
+
+    def __post_init__(self) -> None:
+        self.clean_codes = self.codes
 
     def lesson(self, images: Bytes, codes: Codes, turned: Bool[Tensor, "items bits"], generator: torch.Generator) -> "Memory":
         """These, with some of what was known before, drawn at random; from now on they are known."""
@@ -102,6 +110,8 @@ def rehearsed(context: AttackContext, cast: Cast, memory: Memory, terms: Rounds,
         shown = changed(context, cast, own, codes[rows].float(), terms)
         shown = patterned(shown, own.values, terms, context.streams.torch("patterns", "own", number))
         found = asked_codes(context, shown)
+        if len(found) < each:
+            break
         turned = found != codes[rows]
         cast = cast.judged(own.values, shown, turned.float())
         learn(
@@ -112,11 +122,12 @@ def rehearsed(context: AttackContext, cast: Cast, memory: Memory, terms: Rounds,
 
 @dataclass
 class Performance:
-    """The best of each attacked picture so far, and how much of its code it has turned."""
+    """The best of each attacked picture so far, how much of its code it has turned, and whether the target answers questions about it."""
 
     own: Codes
     images: Bytes
     far: Float[Tensor, " items"]
+    heard: Bool[Tensor, " items"]
 
     def keep(self, rows: Int64[Tensor, " shown"], images: Bytes, codes: Codes) -> None:
         """Of these pictures, those whose codes are as far as the best so far, or farther."""
@@ -125,8 +136,9 @@ class Performance:
         self.images[rows[farther]], self.far[rows[farther]] = images[farther], turned[farther]
 
     def status(self, short: Status) -> tuple[Status, ...]:
-        """By the answers; `short` of those that did not get far enough."""
-        return tuple(Status.SUCCEEDED if each else short for each in (self.far >= SHARE).tolist())
+        """By the answers; `short` of those that did not get far enough, unless the target refused them."""
+        kinds = zip((self.far >= SHARE).tolist(), self.heard.tolist(), strict=True)
+        return tuple(Status.SUCCEEDED if far else short if heard else Status.ERROR for far, heard in kinds)
 
 
 def performed(
@@ -135,42 +147,62 @@ def performed(
     """So many queries for each picture: its clean code, then `terms.asked` points a round on the way from its best so far.
 
     The best is the one whose code is farthest from the clean one; of as far ones, the last. A picture that has turned `terms.enough` of its
-    bits is asked about no more, and the others have its queries, as far as the oracle lets any one have more.
+    bits is asked about no more, and the others have its queries, as far as the oracle lets any one have more. Nor is one that the target
+    refuses to answer about.
     """
-    own = context.oracle.query_images(clean, phase="attack", items=tuple(range(len(clean)))).codes
-    best = Performance(own, clean.clone(), torch.zeros(len(clean)))
-    pushed = agreed(own, memory.codes, terms.consensus)
-    rows, asked, left = torch.arange(len(clean)), 1, (most - 1) * len(clean)
+    bits = memory.codes.shape[1]
+    own, heard = _asked(context, clean, tuple(range(len(clean))), bits)
+    best = Performance(own, clean.clone(), torch.zeros(len(clean)), heard)
+    pushed = agreed(own, memory.clean_codes, terms.consensus)
+    rows, asked, left = heard.nonzero().flatten(), 1, (most - 1) * len(clean)
     each = most if terms.enough == 1 else context.oracle.per_item or 1 + left  # that one picture may have
     while len(rows) and (count := min(terms.asked, each - asked, left // len(rows))) > 0:
-        pictures, codes = Pictures(tuple(rows.tolist()), clean[rows]), own[rows]
+        pictures = Pictures(tuple(rows.tolist()), clean[rows])
         steps = max(terms.steps, terms.asked) if asked == 1 else terms.asked
-        points = points_of(context, cast, pictures, best.images[rows], pushed[rows], terms, steps)[-count:]
+        points = points_of(context, cast, pictures, best.images[rows], pushed[rows], terms, steps, count)
         stream = context.streams.torch("patterns", left)
         shown = [patterned(point, pictures.values, terms, stream) for point in points]
-        answers = _answers(context, shown, pictures.ids)
+        answers, heard = _answers(context, shown, pictures.ids, bits)
+        best.heard[rows] = heard
+        rows, shown, answers = rows[heard], [point[heard] for point in shown], [answer[heard] for answer in answers]
         for point, answer in zip(shown, answers, strict=False):
             best.keep(rows, point, answer)
         if len(answers) < count:  # by a service that bills repeated attempts
             return best.images, best.status(Status.EXHAUSTED)
         asked, left, going = asked + count, left - count * len(rows), best.far[rows] < terms.enough
         if going.any() and min(each - asked, left // int(going.sum())) > 0:
-            moved, found, turned = torch.cat(shown), torch.cat(answers), torch.cat([answer != codes for answer in answers])
-            cast = cast.judged(pictures.values.repeat(count, 1, 1, 1), moved, turned.float())
+            moved, found, turned = torch.cat(shown), torch.cat(answers), torch.cat([answer != own[rows] for answer in answers])
+            cast = cast.judged(clean[rows].repeat(count, 1, 1, 1), moved, turned.float())
             lesson = memory.lesson(moved, found, turned, context.streams.torch("lesson", left))
             learn(context, cast, f"performance-{asked - 1}", lesson, terms)
         rows = rows[going]
     return best.images, best.status(Status.FAILED)
 
 
-def _answers(context: AttackContext, shown: Sequence[Bytes], ids: tuple[int, ...]) -> list[Codes]:
-    """What the target says of each point of all pictures, as far as the budget goes."""
-    found = list[Codes]()
+def _answers(context: AttackContext, shown: Sequence[Bytes], ids: tuple[int, ...], bits: int) -> tuple[list[Codes], Bool[Tensor, " items"]]:
+    """What the target says of each point of all pictures, as far as the budget goes, and about which pictures it answers every time."""
+    found, heard = list[Codes](), torch.ones(len(ids), dtype=torch.bool)
     with context.progress.stage("asking on the way", len(shown) * len(ids)) as tick, suppress(BudgetRefused):
         for point in shown:
-            found.append(context.oracle.query_images(point, phase="attack", items=ids).codes)
+            codes, answered = _asked(context, point, ids, bits)
+            found.append(codes)
+            heard &= answered
             tick(len(ids), queries_left=context.oracle.remaining)
-    return found
+    return found, heard
+
+
+def _asked(context: AttackContext, images: Bytes, ids: tuple[int, ...], bits: int) -> tuple[Codes, Bool[Tensor, " items"]]:
+    """Their codes, and which pictures the target answers about; the codes of the others say nothing."""
+    try:
+        codes = context.oracle.query_images(images, phase="attack", items=ids).codes
+        return codes, torch.ones(len(ids), dtype=torch.bool)
+    except ItemRefused as error:
+        if len(ids) == 1:
+            log.warning("attacked item %d is asked about no more: %s", ids[0], error)
+            return torch.ones(1, bits, dtype=torch.int8), torch.zeros(1, dtype=torch.bool)
+        halves = [slice(0, len(ids) // 2), slice(len(ids) // 2, len(ids))]  # what was answered before costs nothing now
+        parts = [_asked(context, images[half], ids[half], bits) for half in halves]
+        return torch.cat([codes for codes, _ in parts]), torch.cat([answered for _, answered in parts])
 
 
 def patterned(images: Bytes, clean: Bytes, terms: Rounds, generator: torch.Generator) -> Bytes:

@@ -43,28 +43,29 @@ class Understudy:
               round, all pictures together; the surrogates learn from all answers, and of each picture the one is kept whose
               code is farthest from its clean one
 
-    The rest are options, each off unless said otherwise; docs/closing-the-gap.md has what each was worth.
+    The rest are options; docs/closing-the-gap.md tells what those were worth that have been measured.
 
     families     picture towers, each `TOWER` or `TOWER:WEIGHTS`; none: the one of `surrogate`
     copies       surrogates of each family that the audition left, each from another seed
     texts        share of the learning budget that goes to own texts
     audition     queries, at most a tenth of that budget
     spread       own pictures are asked about that are least like each other
-    doubt        share of the own pictures that are asked about last: those of whose bits a surrogate of the others is least sure
+    doubt        this share of the own pictures is asked about last: those of whose bits a first surrogate is least sure
     rehearsed    share of that budget that goes to changed own pictures, which are learned before the attacked ones are changed
     lesson, strong, mixing, robust, averaging, unasked     how surrogates learn, see `_drill`
     push, nearness                                         what is lowered, see `Cast.keeping`
     consensus    instead of its own code, a picture is pushed off what so many own pictures with the nearest codes have in common
     diversity, affine, kernel, scales, neighbours          parts of the descent, see `_moves`
-    late         a picture ends at the mean of so many last points
-    starts       so many ways, all but the first from a random point; the surrogates vote
+    late         a picture that is not asked about ends at the mean of so many last points
+    starts       it goes so many ways, all but the first from a random point; the surrogates vote
     epochs       over what a round taught
     change       by how much more a bit counts there that has turned
     smooth, pattern    share of the points asked about that go on along a pattern, and which
     enough       share of its bits: a picture that has turned so many is asked about no more, and others have its queries
 
     A text is edited as by `tags`, away from the code that the first surrogate gives it. Where the target shows lists and no codes,
-    triplets of whole pairs are learned, all surrogates are trusted alike, and there is nothing to ask on the way.
+    triplets of whole pairs are learned, all surrogates are trusted alike, there is nothing to ask on the way, and what is said above of
+    codes, of texts' share and of who is asked about does nothing.
 
     Differs from the paper: there, a learner drives a car and an expert says at each place it comes to what it would have done;
     here, surrogates drive pictures and the target says where it finds them. Momentum, resizing and edits are other attacks'
@@ -124,7 +125,7 @@ class Understudy:
         assert pairs is not None, "asked for by `needs`"
         most = self._most(context)
         cast, memory = self._prepared(context, most)
-        shown = performed(context, cast, memory, pairs.images, self, most) if memory and most > 1 and self.steps else None
+        shown = performed(context, cast, memory, pairs.images, self, most) if memory and most else None
         rules, search = rules_for(context.texts, actions=EVERY, least=1, synonyms=None), Search(self.edits, 1, TRIED)
 
         def perturb(items: Items) -> Perturbed:
@@ -135,7 +136,7 @@ class Understudy:
                 images, status = shown
                 return Perturbed(Pictures(items.ids, images[list(items.ids)]), tuple(status[item] for item in items.ids))
             own = cast.lean(items.values, context.device)
-            pushed = agreed(own, memory.codes, self.consensus) if memory else own.float()
+            pushed = agreed(own, memory.clean_codes, self.consensus) if memory else own.float()
             return unasked(Pictures(items.ids, changed(context, cast, items, pushed, self)))
 
         return perturb
@@ -146,7 +147,8 @@ class Understudy:
         if self.queries and oracle.reveals is Reveals.RANKING:
             raise UsageError("`attack.queries` asks for codes on the way, the target shows lists; leave it out.")
         most = min(self.queries, max(0, oracle.cap - LEAST) // max(1, context.attacked))
-        return most if oracle.per_item is None else min(most, oracle.per_item)
+        most = most if oracle.per_item is None else min(most, oracle.per_item)
+        return most if most > 1 and self.steps else 0  # the first is for its clean code
 
     def _prepared(self, context: AttackContext, most: int) -> tuple[Cast, Memory | None]:
         """Surrogates that have learned, been auditioned and rehearsed; and what they know by its codes, if codes came back."""
@@ -154,19 +156,19 @@ class Understudy:
         answers, others, left = self._answers(context, room)
         drill = Drill(self.lesson, self.strong, self.mixing, self.robust, self.averaging, self.unasked, others if self.unasked else None)
 
+        families = self._families(context.recipe)
+
         def learned(number: int, copy: int) -> HashingNetwork:
             name, recipe = families[number]
             surrogate = context.learned(answers, name=f"{name}-copy-{copy}" if copy else name, lesson=drill, recipe=recipe)
             return surrogate.network.requires_grad_(False)
 
-        families = self._families(context.recipe)
         networks = tuple(learned(number, 0) for number in range(len(families)))
         cast = Cast(networks, (1.0,) * len(networks), self.ways[-1])
         if isinstance(answers, CodeAnswers):
             cast = auditioned(context, cast, answers, self, left, [name for name, _ in families])
-        for trust, network in list(zip(cast.trust, cast.networks, strict=True)):
-            number = [first is network for first in networks].index(True)
-            cast = cast.joined(trust, [learned(number, copy) for copy in range(1, self.copies)])
+        for trust, network in zip(cast.trust, cast.networks, strict=True):
+            cast = cast.joined(trust, [learned(networks.index(network), copy) for copy in range(1, self.copies)])
         if not isinstance(answers, CodeAnswers):
             return cast, None
         memory = Memory(answers.images, answers.image_codes, torch.zeros(answers.image_codes.shape, dtype=torch.bool))
@@ -190,11 +192,11 @@ class Understudy:
         pictures = min(room - texts - left - round(self.rehearsed * room), len(context.images))
         if pictures < LEAST_PAIRS:
             wanted = f"a budget that leaves {LEAST_PAIRS} pictures or more to learn from wanted"
-            raise UsageError(f"{wanted}, {room} queries got; raise `oracle.budget`.")
+            raise UsageError(f"{wanted}, {room} queries got; raise `oracle.budget`, or lower `attack.texts` or `attack.rehearsed`.")
         doubted = min(round(self.doubt * pictures), pictures - LEAST_PAIRS)
-        answers, others = own_answers(context, pictures - doubted, texts, spread=self.spread)
-        if doubted:
-            name, recipe = self._families(context.recipe)[0]
+        name, recipe = self._families(context.recipe)[0]
+        answers, others = own_answers(context, pictures - doubted, texts, recipe if self.spread else None)
+        if doubted > 0:
             first = context.learned(answers, name=f"{name}-in-doubt", lesson=Drill(self.lesson), recipe=recipe).network
             answers, others = in_doubt(context, answers, others, first, doubted)
         return answers, others, left

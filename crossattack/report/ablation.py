@@ -29,20 +29,22 @@ HEADER = ("with", "mAP", "recovered", "change of mAP")
 
 
 def measured(sweep: Path) -> dict[str, Any]:
-    """Plain values, fit for JSON, of the finished cells of a sweep: a table for each value of what rows share; `UsageError` of no sweep."""
+    """Plain values, fit for JSON, of the finished cells of a sweep: a table for each value of what rows share; `UsageError` of no sweep.
+
+    A table whose first row is not there has nothing to compare the others with and is left out.
+    """
     try:
         cells = json.loads((sweep / "sweep.json").read_text(encoding="utf-8"))["cells"]
     except (OSError, ValueError, KeyError) as error:
         raise UsageError(f"a sweep's folder with its sweep.json wanted, {sweep} got ({error}).") from error
     tables = dict[str, list[Mapping[str, Any]]]()
     for cell in cells:
-        if cell["state"] == "done":
-            tables.setdefault(json.dumps(_shared(cell["values"])), []).append(cell)
-    found = [
-        {"shared": json.loads(shared), "target": _target(sweep / rows[0]["digest"]), "rows": _rows(sweep, rows)}
-        for shared, rows in tables.items()
-        if len(rows) > 1
-    ]
+        tables.setdefault(json.dumps(_shared(cell["values"])), []).append(cell)
+    found = []
+    for shared, rows in tables.items():
+        done = [cell for cell in rows if cell["state"] == "done"]
+        if len(done) > 1 and done[0] is rows[0]:
+            found.append({"shared": json.loads(shared), "target": _target(sweep / rows[0]["digest"]), "rows": _rows(sweep, done)})
     return {"sweep": sweep.name, "done": sum(cell["state"] == "done" for cell in cells), "cells": len(cells), "tables": found}
 
 

@@ -131,7 +131,8 @@ def draw(kept: Mapping[str, Any], path: Path) -> None:
         _bars(axes, panel)
         axes.set_title("texts, two edited words" if target == TEXTS else f"pictures, target with {target}", fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
-    drawn[-1].set(xlim=(0, 1.25), xlabel="share of the white box's damage (line: goal)")
+    lowest = min((row.side or {}).get("recovered_ci95", [0.0])[0] for row in rows)
+    drawn[-1].set(xlim=(min(0.0, lowest), 1.25), xlabel="share of the white box's damage (line: goal)")
     drawn[-1].set_xticks([tick / 5 for tick in range(6)], [f"{20 * tick} %" for tick in range(6)])
     with whole_file(path) as file:
         saved(figure, file, path.suffix)
@@ -142,7 +143,8 @@ def _bars(axes: Any, panel: Sequence[Row]) -> None:
         value, interval = _taken(row), (row.side or {}).get("recovered_ci95")
         reach = [[value - interval[0]], [interval[1] - value]] if interval else None
         colour = COLOURS["attacked" if row.who == OURS else "noise" if row.who == "noise" else "clean"]
-        axes.barh(place, max(value, 0), xerr=reach, color=colour, error_kw={"elinewidth": 1, "capsize": 2})
+        axes.barh(place, value, color=colour)
+        axes.errorbar(value, place, xerr=reach, color="black", elinewidth=1, capsize=2)
         if row.goal:
             axes.plot([GOALS[row.goal]] * 2, [place - 0.45, place + 0.45], color="black", linewidth=1.5)
         end = max(interval[1] if interval else value, GOALS[row.goal] if row.goal else 0, 0)
