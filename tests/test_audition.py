@@ -34,7 +34,7 @@ def test_the_one_that_foresees_what_turns_is_trusted_and_leads(tmp_path: Path) -
         both = Cast((kin.requires_grad_(False), stranger.requires_grad_(False)), (1.0, 1.0), Moves(decay=1.0))
         own = Pictures(tuple(range(8)), answers.images[:8])
         codes = answers.image_codes[:8]
-        changed = points_of(world.black, both, own, own.values, codes.float(), quick(), 4)[-1]
+        changed = points_of(world.black, both, own, own.values, codes.float(), quick().descent, 4)[-1]
         turned = (harden(encode(world.target, "images", changed)) != codes).float()
         trust = both.judged(own.values, changed, turned).trust
     assert trust[0] == pytest.approx(1)
@@ -50,13 +50,13 @@ def test_an_audition_settles_whom_to_trust_and_how_to_move(tmp_path: Path) -> No
         answers, attack = world.black.answers(reserve=20), quick(diversity=1.0)
         cast = Cast((world.target.network.requires_grad_(False),), (1.0,), Moves(decay=1.0, diversity=0.5))
         before = world.black.oracle.remaining
-        found = auditioned(world.black, cast, answers, attack, 17, ["kin"])
+        found = auditioned(world.black, cast, answers, attack.descent, 17, ["kin"])
         assert before - world.black.oracle.remaining == 16
         own, codes = Pictures(tuple(range(-8, 0)), answers.images[:8]), answers.image_codes[:8]
         turned = dict[float, float]()
         for diversity in (0.0, 1.0):
             moving = replace(cast, moves=Moves(decay=1.0, diversity=diversity))
-            changed = points_of(world.black, moving, own, own.values, codes.float(), attack, attack.steps)[-1]
+            changed = points_of(world.black, moving, own, own.values, codes.float(), attack.descent, attack.steps)[-1]
             turned[diversity] = float((harden(encode(world.target, "images", changed)) != codes).float().mean())
     assert turned[0.0] != turned[1.0]
     assert turned[found.moves.diversity] == max(turned.values())
@@ -69,11 +69,11 @@ def test_an_audition_tries_warped_pictures_too_where_told(tmp_path: Path) -> Non
     with attackers_world(tmp_path, budget=60) as world:
         answers, before = world.black.answers(reserve=20), world.black.oracle.remaining
         network = world.target.network.requires_grad_(False)
-        found = auditioned(world.black, Cast((network,), (1.0,), attack.ways[-1]), answers, attack, 17, ["kin"])
+        found = auditioned(world.black, Cast((network,), (1.0,), attack.ways[-1]), answers, attack.descent, 17, ["kin"])
         own, codes = Pictures(tuple(range(-5, 0)), answers.images[:5]), answers.image_codes[:5]
         turned = list[float]()
         for moves in attack.ways:
-            changed = points_of(world.black, replace(found, moves=moves), own, own.values, codes.float(), attack, attack.steps)[-1]
+            changed = points_of(world.black, replace(found, moves=moves), own, own.values, codes.float(), attack.descent, attack.steps)[-1]
             turned.append(float((harden(encode(world.target, "images", changed)) != codes).float().mean()))
         assert before - 15 <= world.black.oracle.remaining < before
         told = findings(tmp_path)["audition"]

@@ -44,9 +44,9 @@ def test_a_pattern_moves_the_pixels_that_it_is_about_by_the_whole_radius(pattern
     """From grey, where nothing is clipped; every plane of a picture has as many colours as the pattern has."""
     clean = torch.full((64, 3, 32, 32), 128, dtype=torch.uint8)
     terms = quick(smooth=1.0, pattern=pattern, eps=8 / 255)
-    moved = patterned(clean, clean, terms, torch.Generator().manual_seed(0)).int() - 128
+    moved = patterned(clean, clean, terms.descent, terms.asking, torch.Generator().manual_seed(0)).int() - 128
     assert (moved.abs() == 8).double().mean() == share
-    some = patterned(clean, clean, replace(terms, smooth=0.25), torch.Generator().manual_seed(0))
+    some = patterned(clean, clean, terms.descent, replace(terms.asking, smooth=0.25), torch.Generator().manual_seed(0))
     assert 6 <= (some != clean).flatten(1).any(1).sum() <= 28  # of 64 a quarter, give or take three deviations and a half
     assert ((moved == 0) | (moved.abs() == 8)).all()
     planes = moved.reshape(-1, 32 * 32)
@@ -123,7 +123,7 @@ def test_answers_end_where_repeated_attempts_have_eaten_the_budget(tmp_path: Pat
         assert (len(answers.texts), len(answers.images), len(others)) == (4, 16, len(world.black.images) - 16)
         network = world.target.network.requires_grad_(False)
         cast = Cast((network,), (1.0,), Moves())
-        assert auditioned(world.black, cast, answers, quick(), 8, ["kin"]) is cast
+        assert auditioned(world.black, cast, answers, quick().descent, 8, ["kin"]) is cast
     with attackers_world(tmp_path / "less", budget=60) as world:
         world.black.oracle.query_images(torch.randint(256, (50, 3, 16, 16), dtype=torch.uint8), phase="mining")
         with pytest.raises(UsageError, match=r"codes of 8 own pictures wanted, of 6 got before the budget ended; raise `oracle.budget`"):

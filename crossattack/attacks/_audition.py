@@ -6,8 +6,7 @@ lead. A few of those, of the attacker's own pictures, are asked about before any
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Protocol, runtime_checkable
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float, Int8, Int64, UInt8
@@ -96,28 +95,23 @@ def _looks(context: AttackContext, recipe: SurrogateRecipe, images: Bytes) -> Fl
         return torch.cat([tower(as_floats(batch.to(context.device))).cpu() for batch in torch.split(images, BATCH)])
 
 
-@runtime_checkable
-class Terms(Protocol):
-    """How far a picture goes, in how many steps of what length, by which parts of a descent, and where it ends."""
+@dataclass(frozen=True, kw_only=True)
+class Descent:
+    """How far a picture goes, in how many steps of what length, what it is pushed off, by which parts of a descent, and where it ends.
 
-    @property
-    def norm(self) -> Norm: ...
-    @property
-    def eps(self) -> float: ...
-    @property
-    def alpha(self) -> float | None: ...
-    @property
-    def steps(self) -> int: ...
-    @property
-    def push(self) -> Push: ...
-    @property
-    def nearness(self) -> float: ...
-    @property
-    def late(self) -> int: ...
-    @property
-    def starts(self) -> int: ...
-    @property
-    def ways(self) -> tuple[Moves, ...]: ...
+    Each as `Understudy` says. ways: among which an audition chooses.
+    """
+
+    norm: Norm
+    eps: float
+    alpha: float | None
+    steps: int
+    push: Push
+    nearness: float
+    consensus: int
+    late: int
+    starts: int
+    ways: tuple[Moves, ...]
 
 
 def points_of(
@@ -126,7 +120,7 @@ def points_of(
     pictures: Pictures,
     start: Bytes,
     codes: Float[Tensor, "items bits"],
-    terms: Terms,
+    descent: Descent,
     steps: int,
     last: int = 1,
 ) -> list[Bytes]:
@@ -138,25 +132,25 @@ def points_of(
     found, slopes = list[list[Bytes]](), cast.folded()
     for rows in torch.split(torch.arange(len(pictures.ids)), AT_ONCE):
         here = Pictures(tuple(pictures.ids[row] for row in rows.tolist()), pictures.values[rows])
-        ball = ball_of_pictures(as_floats(here.values.to(context.device)), terms.eps, terms.norm)
-        alpha, begin = ball.eps / 4 if terms.alpha is None else terms.alpha, as_floats(start[rows].to(context.device))
-        draw, value = drawing(context, here), slopes.keeping(ball.clean, codes[rows].to(context.device), terms.push, terms.nearness)
-        if terms.push in FLAT and torch.equal(start, pictures.values):
+        ball = ball_of_pictures(as_floats(here.values.to(context.device)), descent.eps, descent.norm)
+        alpha, begin = ball.eps / 4 if descent.alpha is None else descent.alpha, as_floats(start[rows].to(context.device))
+        draw, value = drawing(context, here), slopes.keeping(ball.clean, codes[rows].to(context.device), descent.push, descent.nearness)
+        if descent.push in FLAT and torch.equal(start, pictures.values):
             begin = ball.anywhere(draw(tuple(begin.shape[1:])))
         points = deque(way(value, ball, cast.moves, draw, begin, alpha=alpha, steps=steps), maxlen=last)
         found.append([to_bytes(point, ball) for point in points])
     return [torch.cat(parts) for parts in zip(*found, strict=True)]
 
 
-def changed(context: AttackContext, cast: Cast, pictures: Pictures, codes: Float[Tensor, "items bits"], terms: Terms) -> Bytes:
-    """Where each picture ends: at the mean of its last `terms.late` points, of `terms.starts` ways by whichever the cast votes for."""
+def changed(context: AttackContext, cast: Cast, pictures: Pictures, codes: Float[Tensor, "items bits"], descent: Descent) -> Bytes:
+    """Where each picture ends: at the mean of its last `descent.late` points, of `descent.starts` ways by whichever the cast votes for."""
     best, most = pictures.values, torch.full((len(pictures.ids),), -1.0)
-    ball = ball_of_pictures(as_floats(pictures.values), terms.eps, terms.norm)
-    for number in range(terms.starts if terms.steps else 0):
+    ball = ball_of_pictures(as_floats(pictures.values), descent.eps, descent.norm)
+    for number in range(descent.starts if descent.steps else 0):
         start = pictures.values if number == 0 else _anywhere(context, pictures, ball, number)
-        points = points_of(context, cast, pictures, start, codes, terms, terms.steps, terms.late)
+        points = points_of(context, cast, pictures, start, codes, descent, descent.steps, descent.late)
         found = points[-1] if len(points) == 1 else to_bytes(torch.stack([as_floats(point) for point in points]).mean(0), ball)
-        if terms.starts == 1:
+        if descent.starts == 1:
             return found
         votes = cast.votes(found, harden(codes), context.device)
         best, most = torch.where((votes > most)[:, None, None, None], found, best), torch.maximum(votes, most)
@@ -169,21 +163,21 @@ def _anywhere(context: AttackContext, pictures: Pictures, ball: Ball, number: in
     return to_bytes(ball.anywhere(torch.stack([torch.rand(ball.clean.shape[1:], generator=stream) for stream in streams])), ball)
 
 
-def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, terms: Terms, queries: int, names: Sequence[str]) -> Cast:
+def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, descent: Descent, queries: int, names: Sequence[str]) -> Cast:
     """The cast as so many queries about changed own pictures make it: who leads, how far each is trusted, and by which moves.
 
     Each picture, whose clean code is known, goes every way: surrogates of the target's family want it straight, all others resized or
     warped at random. The way that turned most bits is taken. names: of the surrogates, under which the run tells what was found.
     """
-    count = min(queries // len(terms.ways), len(answers.images))
-    if not count or not terms.steps:
+    count = min(queries // len(descent.ways), len(answers.images))
+    if not count or not descent.steps:
         return cast
     own, codes = Pictures(tuple(range(-count, 0)), answers.images[:count]), answers.image_codes[:count]
     shown, turned = list[Bytes](), list[Tensor]()
-    ways = {_called(moves): moves for moves in terms.ways}
+    ways = {_called(moves): moves for moves in descent.ways}
     with context.progress.stage("audition", len(ways)) as tick:
         for name, moves in ways.items():
-            shown.append(changed(context, replace(cast, moves=moves), own, codes.float(), terms))
+            shown.append(changed(context, replace(cast, moves=moves), own, codes.float(), descent))
             found = asked_codes(context, shown[-1])
             if len(found) < count:
                 return cast

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, softplus
 
 from crossattack.attacks import Pictures, Status
-from crossattack.attacks._audition import Terms, asked_codes, changed, points_of
+from crossattack.attacks._audition import Descent, asked_codes, changed, points_of
 from crossattack.attacks._balls import ball_of_pictures, to_bytes
 from crossattack.attacks._cast import Bytes, Cast, agreed
 from crossattack.attacks._context import AttackContext
@@ -31,24 +31,19 @@ COARSE, PATCHES = 8, 4  # squares along each side of a smooth pattern; places fo
 Pattern: TypeAlias = Literal["smooth", "colours", "patches"]
 
 
-@runtime_checkable
-class Rounds(Terms, Protocol):
-    """The same, with the points that a round asks about, what is learned of them and how often, and who is asked about no more."""
+@dataclass(frozen=True, kw_only=True)
+class Asking:
+    """How many points a round asks about and which, what is learned of them and how often, and who is asked about no more.
 
-    @property
-    def asked(self) -> int: ...
-    @property
-    def epochs(self) -> int: ...
-    @property
-    def change(self) -> float: ...
-    @property
-    def smooth(self) -> float: ...
-    @property
-    def pattern(self) -> Pattern: ...
-    @property
-    def consensus(self) -> int: ...
-    @property
-    def enough(self) -> float: ...
+    Each as `Understudy` says.
+    """
+
+    asked: int
+    epochs: int
+    change: float
+    smooth: float
+    pattern: Pattern
+    enough: float
 
 
 @dataclass
@@ -75,14 +70,14 @@ class Memory:
         return found
 
 
-def learn(context: AttackContext, cast: Cast, name: str, lesson: Memory, terms: Rounds) -> None:
+def learn(context: AttackContext, cast: Cast, name: str, lesson: Memory, asking: Asking) -> None:
     """Every surrogate goes on learning, from these pictures as they are: neither moved nor mirrored, as the change is not either.
 
     What each knows then is kept under `checkpoints`, so that a run that was killed asks and steps again, and learns nothing twice.
     """
     batch, lr = min(context.recipe.batch, len(lesson.images)), context.recipe.tower_lr
-    schedule = Schedule(epochs=terms.epochs, batch=batch, lr=lr, tower_lr=lr, shift=0, flip=False)
-    wanted, weights = lesson.codes.float().to(context.device), 1 + terms.change * lesson.turned.float().to(context.device)
+    schedule = Schedule(epochs=asking.epochs, batch=batch, lr=lr, tower_lr=lr, shift=0, flip=False)
+    wanted, weights = lesson.codes.float().to(context.device), 1 + asking.change * lesson.turned.float().to(context.device)
 
     def objective(outputs: Float[Tensor, "batch bits"], batch: Int64[Tensor, " batch"]) -> Float[Tensor, ""]:
         rows = batch.to(wanted.device)
@@ -101,22 +96,21 @@ def learn(context: AttackContext, cast: Cast, name: str, lesson: Memory, terms: 
         keep_weights(network, path)
 
 
-def rehearsed(context: AttackContext, cast: Cast, memory: Memory, terms: Rounds, queries: int) -> Cast:
+def rehearsed(context: AttackContext, cast: Cast, memory: Memory, descent: Descent, asking: Asking, queries: int) -> Cast:
     """The cast after rounds on changed own pictures, whose codes the surrogates learn; so many queries in all, a picture a query."""
     clean, codes, each = memory.images, memory.codes, queries // REHEARSALS
-    for number in range(REHEARSALS if each and terms.steps else 0):
+    for number in range(REHEARSALS if each and descent.steps else 0):
         rows = (torch.arange(each) + number * each) % len(clean)
         own = Pictures(tuple((-1 - rows - number * len(clean)).tolist()), clean[rows])
-        shown = changed(context, cast, own, codes[rows].float(), terms)
-        shown = patterned(shown, own.values, terms, context.streams.torch("patterns", "own", number))
+        shown = changed(context, cast, own, codes[rows].float(), descent)
+        shown = patterned(shown, own.values, descent, asking, context.streams.torch("patterns", "own", number))
         found = asked_codes(context, shown)
         if len(found) < each:
             break
         turned = found != codes[rows]
         cast = cast.judged(own.values, shown, turned.float())
-        learn(
-            context, cast, f"rehearsal-{number + 1}", memory.lesson(shown, found, turned, context.streams.torch("rehearsal", number)), terms
-        )
+        lesson = memory.lesson(shown, found, turned, context.streams.torch("rehearsal", number))
+        learn(context, cast, f"rehearsal-{number + 1}", lesson, asking)
     return cast
 
 
@@ -142,26 +136,26 @@ class Performance:
 
 
 def performed(
-    context: AttackContext, cast: Cast, memory: Memory, clean: Bytes, terms: Rounds, most: int
+    context: AttackContext, cast: Cast, memory: Memory, clean: Bytes, descent: Descent, asking: Asking, most: int
 ) -> tuple[Bytes, tuple[Status, ...]]:
-    """So many queries for each picture: its clean code, then `terms.asked` points a round on the way from its best so far.
+    """So many queries for each picture: its clean code, then `asking.asked` points a round on the way from its best so far.
 
-    The best is the one whose code is farthest from the clean one; of as far ones, the last. A picture that has turned `terms.enough` of its
-    bits is asked about no more, and the others have its queries, as far as the oracle lets any one have more. Nor is one that the target
-    refuses to answer about.
+    The best is the one whose code is farthest from the clean one; of as far ones, the last. A picture that has turned `asking.enough` of
+    its bits is asked about no more, and the others have its queries, as far as the oracle lets any one have more. Nor is one that the
+    target refuses to answer about.
     """
     bits = memory.codes.shape[1]
     own, heard = _asked(context, clean, tuple(range(len(clean))), bits)
     best = Performance(own, clean.clone(), torch.zeros(len(clean)), heard)
-    pushed = agreed(own, memory.clean_codes, terms.consensus)
+    pushed = agreed(own, memory.clean_codes, descent.consensus)
     rows, asked, left = heard.nonzero().flatten(), 1, (most - 1) * len(clean)
-    each = most if terms.enough == 1 else context.oracle.per_item or 1 + left  # that one picture may have
-    while len(rows) and (count := min(terms.asked, each - asked, left // len(rows))) > 0:
+    each = most if asking.enough == 1 else context.oracle.per_item or 1 + left  # that one picture may have
+    while len(rows) and (count := min(asking.asked, each - asked, left // len(rows))) > 0:
         pictures = Pictures(tuple(rows.tolist()), clean[rows])
-        steps = max(terms.steps, terms.asked) if asked == 1 else terms.asked
-        points = points_of(context, cast, pictures, best.images[rows], pushed[rows], terms, steps, count)
+        steps = max(descent.steps, asking.asked) if asked == 1 else asking.asked
+        points = points_of(context, cast, pictures, best.images[rows], pushed[rows], descent, steps, count)
         stream = context.streams.torch("patterns", left)
-        shown = [patterned(point, pictures.values, terms, stream) for point in points]
+        shown = [patterned(point, pictures.values, descent, asking, stream) for point in points]
         answers, heard = _answers(context, shown, pictures.ids, bits)
         best.heard[rows] = heard
         rows, shown, answers = rows[heard], [point[heard] for point in shown], [answer[heard] for answer in answers]
@@ -169,12 +163,12 @@ def performed(
             best.keep(rows, point, answer)
         if len(answers) < count:  # by a service that bills repeated attempts
             return best.images, best.status(Status.EXHAUSTED)
-        asked, left, going = asked + count, left - count * len(rows), best.far[rows] < terms.enough
+        asked, left, going = asked + count, left - count * len(rows), best.far[rows] < asking.enough
         if going.any() and min(each - asked, left // int(going.sum())) > 0:
             moved, found, turned = torch.cat(shown), torch.cat(answers), torch.cat([answer != own[rows] for answer in answers])
             cast = cast.judged(clean[rows].repeat(count, 1, 1, 1), moved, turned.float())
             lesson = memory.lesson(moved, found, turned, context.streams.torch("lesson", left))
-            learn(context, cast, f"performance-{asked - 1}", lesson, terms)
+            learn(context, cast, f"performance-{asked - 1}", lesson, asking)
         rows = rows[going]
     return best.images, best.status(Status.FAILED)
 
@@ -205,16 +199,16 @@ def _asked(context: AttackContext, images: Bytes, ids: tuple[int, ...], bits: in
         return torch.cat([codes for codes, _ in parts]), torch.cat([answered for _, answered in parts])
 
 
-def patterned(images: Bytes, clean: Bytes, terms: Rounds, generator: torch.Generator) -> Bytes:
+def patterned(images: Bytes, clean: Bytes, descent: Descent, asking: Asking, generator: torch.Generator) -> Bytes:
     """A share of the pictures goes on by the radius along a pattern of random colours, back inside the ball; the others stay.
 
     The pattern is smooth, or of whole colour planes, or one square patch.
     """
-    if not terms.smooth:
+    if not asking.smooth:
         return images
-    chosen = torch.rand(len(images), generator=generator) < terms.smooth
-    pattern = _pattern(terms.pattern, images.shape, generator)
-    ball = ball_of_pictures(as_floats(clean), terms.eps, terms.norm)
+    chosen = torch.rand(len(images), generator=generator) < asking.smooth
+    pattern = _pattern(asking.pattern, images.shape, generator)
+    ball = ball_of_pictures(as_floats(clean), descent.eps, descent.norm)
     moved = to_bytes(ball.project(as_floats(images) + ball.eps * chosen[:, None, None, None] * pattern), ball)
     return torch.where(chosen[:, None, None, None], moved, images)
 

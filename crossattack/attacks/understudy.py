@@ -1,14 +1,14 @@
 """Understudy: surrogates that learn the target's part bit by bit, are judged in an audition, and go on learning on stage."""
 
-from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, ClassVar, TypeVar
 
 import torch
 from pydantic import Field
 
 from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Words, unasked
 from crossattack.attacks._answers import Answers, CodeAnswers
-from crossattack.attacks._audition import auditioned, changed, in_doubt, own_answers
+from crossattack.attacks._audition import Descent, auditioned, changed, in_doubt, own_answers
 from crossattack.attacks._cast import Bytes, Cast, Push, agreed
 from crossattack.attacks._context import LEAST_PAIRS, AttackContext
 from crossattack.attacks._drafts import Search
@@ -16,7 +16,7 @@ from crossattack.attacks._drill import Drill, Subject
 from crossattack.attacks._edits import EVERY, Edits, rules_for
 from crossattack.attacks._fields import Eps, Kernel, Norm, Radius, Share, Steps
 from crossattack.attacks._moves import Moves
-from crossattack.attacks._performing import Memory, Pattern, performed, rehearsed
+from crossattack.attacks._performing import Asking, Memory, Pattern, performed, rehearsed
 from crossattack.attacks._recipe import SurrogateRecipe
 from crossattack.attacks._wording import LossOf, reworded
 from crossattack.codes import harden
@@ -27,6 +27,7 @@ from surrogates.network import HashingNetwork
 
 LEAST = 4 * LEAST_PAIRS  # queries to learn from before any is spent on an attacked picture
 TRIED = 200  # edits of a text that are scored, after a ranking by their slopes
+Part = TypeVar("Part", Descent, Asking)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +120,23 @@ class Understudy:
         straight = Moves(decay=1.0, kernel=self.kernel, scales=self.scales, neighbours=self.neighbours)
         return tuple(dict.fromkeys([straight, replace(straight, diversity=self.diversity), replace(straight, affine=self.affine)]))
 
+    @property
+    def descent(self) -> Descent:
+        """How pictures move."""
+        return self._part(Descent)
+
+    @property
+    def asking(self) -> Asking:
+        """What is asked on the way."""
+        return self._part(Asking)
+
     def fit(self, context: AttackContext) -> Perturb:
         """Query, learn and audition within the budget less what the attacked pictures may cost; perform on those at once."""
         pairs = context.pairs
         assert pairs is not None, "asked for by `needs`"
         most = self._most(context)
         cast, memory = self._prepared(context, most)
-        shown = performed(context, cast, memory, pairs.images, self, most) if memory and most else None
+        shown = performed(context, cast, memory, pairs.images, self.descent, self.asking, most) if memory and most else None
         rules, search = rules_for(context.texts, actions=EVERY, least=1, synonyms=None), Search(self.edits, 1, TRIED)
 
         def perturb(items: Items) -> Perturbed:
@@ -137,9 +148,13 @@ class Understudy:
                 return Perturbed(Pictures(items.ids, images[list(items.ids)]), tuple(status[item] for item in items.ids))
             own = cast.lean(items.values, context.device)
             pushed = agreed(own, memory.clean_codes, self.consensus) if memory else own.float()
-            return unasked(Pictures(items.ids, changed(context, cast, items, pushed, self)))
+            return unasked(Pictures(items.ids, changed(context, cast, items, pushed, self.descent)))
 
         return perturb
+
+    def _part(self, kind: type[Part]) -> Part:
+        """Those of the settings that this is made of."""
+        return kind(**{each.name: getattr(self, each.name) for each in fields(kind)})
 
     def _most(self, context: AttackContext) -> int:
         """Queries that go to each attacked picture, so that enough are left to learn from."""
@@ -166,13 +181,13 @@ class Understudy:
         networks = tuple(learned(number, 0) for number in range(len(families)))
         cast = Cast(networks, (1.0,) * len(networks), self.ways[-1])
         if isinstance(answers, CodeAnswers):
-            cast = auditioned(context, cast, answers, self, left, [name for name, _ in families])
+            cast = auditioned(context, cast, answers, self.descent, left, [name for name, _ in families])
         for trust, network in zip(cast.trust, cast.networks, strict=True):
             cast = cast.joined(trust, [learned(networks.index(network), copy) for copy in range(1, self.copies)])
         if not isinstance(answers, CodeAnswers):
             return cast, None
         memory = Memory(answers.images, answers.image_codes, torch.zeros(answers.image_codes.shape, dtype=torch.bool))
-        return rehearsed(context, cast, memory, self, round(self.rehearsed * room)), memory
+        return rehearsed(context, cast, memory, self.descent, self.asking, round(self.rehearsed * room)), memory
 
     def _families(self, usual: SurrogateRecipe) -> list[tuple[str, SurrogateRecipe]]:
         """Names and recipes of the first surrogate of each family."""
