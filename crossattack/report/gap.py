@@ -132,8 +132,9 @@ def draw(kept: Mapping[str, Any], path: Path) -> None:
         axes.set_title("texts, two edited words" if target == TEXTS else f"pictures, target with {target}", fontsize=9, loc="left")
         axes.spines[["top", "right"]].set_visible(False)
     lowest = min((row.side or {}).get("recovered_ci95", [0.0])[0] for row in rows)
-    drawn[-1].set(xlim=(min(0.0, lowest), 1.25), xlabel="share of the white box's damage (line: goal)")
-    drawn[-1].set_xticks([tick / 5 for tick in range(6)], [f"{20 * tick} %" for tick in range(6)])
+    drawn[-1].set(xlim=(lowest - 0.05 if lowest < 0 else 0, 1.25))
+    drawn[-1].set_xlabel("share of the white box's damage (line: goal)", fontsize=8)
+    drawn[-1].set_xticks([tick / 5 for tick in range(6)], [f"{20 * tick} %" for tick in range(6)], fontsize=7)
     with whole_file(path) as file:
         saved(figure, file, path.suffix)
 
@@ -149,6 +150,7 @@ def _bars(axes: Any, panel: Sequence[Row]) -> None:
             axes.plot([GOALS[row.goal]] * 2, [place - 0.45, place + 0.45], color="black", linewidth=1.5)
         end = max(interval[1] if interval else value, GOALS[row.goal] if row.goal else 0, 0)
         axes.text(end + 0.02, place, row.recovered, va="center", fontsize=7)
+    axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(panel)), [_label(row) for row in panel], fontsize=7)
 
 
