@@ -148,7 +148,8 @@ def test_what_each_part_is_worth_is_told_as_it_was_measured() -> None:
     assert (
         f"{usual} % of one and {usual_before} % of another; the target's family gets {percent(kin)} % and {percent(kin_before)} %." in told
     )
-    for name, value in {"consensus": 30, "scales": 3, "kernel": 5}.items():
+    tried: dict[str, Any] = {"consensus": 30, "scales": 3, "kernel": 5, "lesson": "margins"}
+    for name, value in tried.items():
         assert f"({percent(kin, **{name: value})} % and {percent(strangers, **{name: value})} %)" in told
     for settings in ({"consensus": 30}, {"scales": 3}, {"kernel": 5}, {"starts": 3}, {"late": 5}, {"nearness": 1}):
         assert not row(kin, **settings)["significant"]
