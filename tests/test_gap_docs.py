@@ -154,4 +154,4 @@ def test_what_each_part_is_worth_is_told_as_it_was_measured() -> None:
     for settings in ({"consensus": 30}, {"scales": 3}, {"kernel": 5}, {"starts": 3}, {"late": 5}, {"nearness": 1}):
         assert not row(kin, **settings)["significant"]
         assert not row(strangers, **settings)["significant"]
-    assert f"Strong augmentation costs the family {cost(kin_before, strong=True)} points." in told
+    assert f"Strong augmentation costs the family {cost(kin_before, strong=True)} points there." in told

@@ -170,7 +170,6 @@ class Understudy:
         room = context.oracle.cap - most * context.attacked
         answers, others, left = self._answers(context, room)
         drill = Drill(self.lesson, self.strong, self.mixing, self.robust, self.averaging, self.unasked, others if self.unasked else None)
-
         families = self._families(context.recipe)
 
         def learned(number: int, copy: int) -> HashingNetwork:
@@ -211,7 +210,7 @@ class Understudy:
         doubted = min(round(self.doubt * pictures), pictures - LEAST_PAIRS)
         name, recipe = self._families(context.recipe)[0]
         answers, others = own_answers(context, pictures - doubted, texts, recipe if self.spread else None)
-        if doubted > 0:
+        if doubted:
             first = context.learned(answers, name=f"{name}-in-doubt", lesson=Drill(self.lesson), recipe=recipe).network
             answers, others = in_doubt(context, answers, others, first, doubted)
         return answers, others, left
