@@ -28,7 +28,7 @@ def descents() -> list[Any]:
 
 def bends(moves: Moves) -> bool:
     """Whether the slope followed is another than that of the picture itself."""
-    return moves.diversity > 0 or moves.affine > 0 or moves.kernel > 1
+    return moves.diversity > 0 or moves.affine > 0 or moves.sizes != (1.0,) or moves.kernel > 1
 
 
 def draws(items: int) -> Callable[[tuple[int, ...]], Tensor]:

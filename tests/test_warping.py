@@ -1,4 +1,4 @@
-"""Pictures warped at random: each draw's own closed form, and that every picture draws for itself."""
+"""Pictures warped at random, and seen at other sizes: each draw's own closed form, and that every picture draws for itself."""
 
 import math
 
@@ -6,7 +6,8 @@ import pytest
 import torch
 from scipy.ndimage import map_coordinates
 
-from crossattack.attacks._moves import MOST, Draw, warped
+from crossattack.attacks._balls import ball_of_pictures
+from crossattack.attacks._moves import MOST, Draw, Moves, descend, sized, warped
 
 SIDE = 20
 DRAWS = ("chance", "mirror", "angle", "size", "stretch", "across", "along", "right", "down")  # in the order in which they are drawn
@@ -62,3 +63,26 @@ def test_the_map_is_the_one_that_another_library_samples(drawn: dict[str, float]
     columns, rows = (matrix @ torch.stack([middle.flatten(), middle.T.flatten()])) + (SIDE - 1) / 2
     wanted = map_coordinates(image[0, 0].numpy(), [rows.numpy(), columns.numpy()], order=1, mode="nearest").reshape(SIDE, SIDE)
     torch.testing.assert_close(warped(image, 1.0, drawing(**drawn))[0, 0], torch.from_numpy(wanted))
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.8, 1.0, 1.25, 2.0])
+def test_a_picture_at_another_size_is_the_one_that_another_library_samples(factor: float) -> None:
+    """scipy at the middles of the new pixels, in old ones."""
+    image, side = pictures()[:1], round(factor * SIDE)
+    middles = (torch.arange(side, dtype=torch.float64) + 0.5) * SIDE / side - 0.5
+    rows, columns = torch.meshgrid(middles, middles, indexing="ij")
+    wanted = map_coordinates(image[0, 0].numpy(), [rows.numpy(), columns.numpy()], order=1, mode="nearest")
+    torch.testing.assert_close(sized(image, factor)[0, 0], torch.from_numpy(wanted))
+
+
+def test_sizes_come_in_turn_one_a_step_and_the_picture_keeps_its_own() -> None:
+    seen, clean = list[int](), pictures()
+
+    def value(points: torch.Tensor) -> torch.Tensor:
+        seen.append(points.shape[-1])
+        return points.mean((1, 2, 3))
+
+    ball = ball_of_pictures(clean, 0.1, "linf")
+    found = descend(value, ball, Moves(sizes=(1.0, 0.5, 1.5)), drawing(), alpha=0.04, steps=5)
+    assert seen == [SIDE, SIDE // 2, SIDE * 3 // 2, SIDE, SIDE // 2]
+    torch.testing.assert_close(found, ball.project(clean - 1))

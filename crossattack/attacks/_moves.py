@@ -3,6 +3,7 @@
     start        the clean item, or anywhere in the ball
     diversity    the slope is that of a picture resized and moved a little, with this probability (DI)
     affine       the slope is that of a picture turned, sheared, stretched, moved and perhaps mirrored, with this probability (EOT)
+    sizes        it is that of the picture at so many times its size, at one of these factors a step, in turn (RDI)
     scales       the slope is the mean over the picture at 1, 1/2, 1/4, ... of its brightness (SI)
     kernel       the slope of a picture is smoothed by a Gaussian of this many pixels (TI)
     decay        slopes add up from step to step, each divided by its mean size, the sum fading by this factor (MI)
@@ -40,6 +41,7 @@ class Moves:
     start: Literal["clean", "uniform"] = "clean"
     diversity: float = 0.0
     affine: float = 0.0
+    sizes: tuple[float, ...] = (1.0,)
     scales: int = 1
     kernel: int = 1
     decay: float = 0.0
@@ -53,7 +55,7 @@ class Moves:
 
     def for_bags(self) -> "Moves":
         """The parts that make sense for bags of words, which have neither brightness nor neighbouring pixels."""
-        return replace(self, diversity=0.0, affine=0.0, scales=1, kernel=1)
+        return replace(self, diversity=0.0, affine=0.0, sizes=(1.0,), scales=1, kernel=1)
 
 
 def descend(value: Value, ball: Ball, moves: Moves, draw: Draw, *, alpha: float, steps: int) -> Tensor:
@@ -69,18 +71,24 @@ def descend(value: Value, ball: Ball, moves: Moves, draw: Draw, *, alpha: float,
 def way(value: Value, ball: Ball, moves: Moves, draw: Draw, start: Tensor, *, alpha: float, steps: int) -> Iterator[Tensor]:
     """The points of a descent from `start`, one a step; `moves.start` has no say in it."""
     found, added, correction = start, torch.zeros_like(start), torch.zeros_like(start)
-    for _ in range(steps):
+    for step in range(steps):
         here = found - alpha * moves.decay * added if moves.nesterov else found
-        slope = _slope(value, here, moves, draw)
+        seen = _at_size(value, moves.sizes[step % len(moves.sizes)])
+        slope = _slope(seen, here, moves, draw)
         ahead = slope + correction
         if moves.neighbours:
-            correction = _around(value, found, ball, moves, draw) - slope
+            correction = _around(seen, found, ball, moves, draw) - slope
         if moves.kernel > 1:
             ahead = smoothed(ahead, moves.kernel)
         if moves.decay:
             added = ahead = moves.decay * added + ahead / _mean_size(ahead)
         found = ball.project(found + alpha * ball.downhill(ahead))
         yield found
+
+
+def _at_size(value: Value, factor: float) -> Value:
+    """The value of pictures at so many times their size, each side to the nearest pixel."""
+    return value if factor == 1 else lambda points: value(sized(points, factor))
 
 
 def _slope(value: Value, point: Tensor, moves: Moves, draw: Draw) -> Tensor:
@@ -125,6 +133,16 @@ def warped(images: Float[Tensor, "items 3 height width"], probability: float, dr
     maps = torch.where((chance < probability)[:, None, None], maps, still)
     places = functional.affine_grid(maps, list(images.shape), align_corners=False)
     return functional.grid_sample(images, places, padding_mode="border", align_corners=False)
+
+
+def sized(images: Float[Tensor, "items 3 height width"], factor: float) -> Float[Tensor, "items 3 higher wider"]:
+    """Pictures at so many times their size, between whose pixels is drawn in straight lines.
+
+    Paper: Zou, Pan, Qiu, Liu, Rui, Li, "Improving the Transferability of Adversarial Examples with Resized-Diverse-Inputs,
+    Diversity-Ensemble and Region Fitting", ECCV 2020.
+    """
+    height, width = (max(1, round(factor * side)) for side in images.shape[2:])
+    return functional.interpolate(images, size=(height, width), mode="bilinear", align_corners=False)
 
 
 def smoothed(slope: Float[Tensor, "items 3 height width"], kernel: int) -> Float[Tensor, "items 3 height width"]:

@@ -7,14 +7,14 @@ from pydantic import Field
 
 from crossattack.attacks import Perturb
 from crossattack.attacks._context import AttackContext
-from crossattack.attacks._fields import Kernel, Share
+from crossattack.attacks._fields import Kernel, Share, Sizes
 from crossattack.attacks._gradient import Strides, follow
 from crossattack.attacks._moves import Moves
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gradient(Strides):
-    """Projected descent with any combination of parts: start, diversity, affine, scales, kernel, decay, Nesterov, neighbours.
+    """Projected descent with any combination of parts: start, diversity, affine, sizes, scales, kernel, decay, Nesterov, neighbours.
 
     `--set attack.diversity=0.5 --set attack.kernel=7` is DI and TI at once, and so on; what is left out is off. See `_moves` for
     what each part does.
@@ -29,6 +29,7 @@ class Gradient(Strides):
     start: Literal["clean", "uniform"] = "clean"
     diversity: Share = 0.0
     affine: Share = 0.0
+    sizes: Sizes = (1.0,)
     scales: Annotated[int, Field(ge=1, le=10)] = 1
     kernel: Kernel = 1
     decay: Annotated[float, Field(ge=0)] = 0.0

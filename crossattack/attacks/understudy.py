@@ -14,7 +14,7 @@ from crossattack.attacks._context import LEAST_PAIRS, AttackContext
 from crossattack.attacks._drafts import Search
 from crossattack.attacks._drill import Drill, Subject
 from crossattack.attacks._edits import EVERY, Edits, rules_for
-from crossattack.attacks._fields import Eps, Kernel, Norm, Radius, Share, Steps
+from crossattack.attacks._fields import Eps, Kernel, Norm, Radius, Share, Sizes, Steps
 from crossattack.attacks._moves import Moves
 from crossattack.attacks._performing import Asking, Memory, Pattern, performed, rehearsed
 from crossattack.attacks._recipe import SurrogateRecipe
@@ -56,7 +56,7 @@ class Understudy:
     lesson, strong, mixing, robust, averaging, unasked     how surrogates learn, see `_drill`
     push, nearness                                         what is lowered, see `Cast.keeping`
     consensus    instead of its own code, a picture is pushed off what so many own pictures with the nearest codes have in common
-    diversity, affine, kernel, scales, neighbours          parts of the descent, see `_moves`
+    diversity, affine, sizes, kernel, scales, neighbours   parts of the descent, see `_moves`; straight on, a picture has its own size
     late         a picture that is not asked about ends at the mean of so many last points
     starts       it goes so many ways, all but the first from a random point; the surrogates vote
     epochs       over what a round taught
@@ -101,6 +101,7 @@ class Understudy:
     consensus: Annotated[int, Field(ge=0)] = 0
     diversity: Share = 0.7
     affine: Share = 0.0
+    sizes: Sizes = (1.0,)
     kernel: Kernel = 1
     scales: Annotated[int, Field(ge=1, le=10)] = 1
     neighbours: Annotated[int, Field(ge=0, le=100)] = 0
@@ -118,7 +119,9 @@ class Understudy:
     def ways(self) -> tuple[Moves, ...]:
         """By which pictures may go: straight, resized at random, and, with `affine`, warped at random. Without an audition, the last."""
         straight = Moves(decay=1.0, kernel=self.kernel, scales=self.scales, neighbours=self.neighbours)
-        return tuple(dict.fromkeys([straight, replace(straight, diversity=self.diversity), replace(straight, affine=self.affine)]))
+        resized = replace(straight, diversity=self.diversity, sizes=self.sizes)
+        warped = [replace(straight, affine=self.affine, sizes=self.sizes)] if self.affine else []
+        return tuple(dict.fromkeys([straight, resized, *warped]))
 
     @property
     def descent(self) -> Descent:
