@@ -15,6 +15,8 @@ from crossattack.attacks._moves import Moves
 from crossattack.codes import harden
 from crossattack.encoding import encode
 from crossattack.findings import findings
+from crossattack.goals import MODALITIES
+from crossattack.ledger import Modality
 
 
 def test_correlation_of_bits_has_its_closed_form() -> None:
@@ -97,3 +99,15 @@ def test_a_cast_votes_by_trust(tmp_path: Path) -> None:
     votes = Cast(tuple(networks), (3.0, 1.0), Moves()).votes(images, codes, "cpu")
     torch.testing.assert_close(votes, wanted)
     assert (wanted - (second != codes).float().mean(1)).tolist() == pytest.approx([1, 1])
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_a_cast_encodes_as_the_mean_of_its_surrogates_by_trust(modality: Modality) -> None:
+    """And a lonely one as it does alone, whatever the trust in it."""
+    pairs, _ = scenes()
+    first, second = (untrained_target(pairs, seed=seed).network for seed in (0, 1))
+    few = pairs.take(torch.arange(5)).read()
+    items = few.pixels() if modality == "images" else few.texts
+    wanted = 0.75 * encode(first, modality, items) + 0.25 * encode(second, modality, items)
+    torch.testing.assert_close(encode(Cast((first, second), (0.3, 0.1), Moves()), modality, items), wanted)
+    assert torch.equal(encode(Cast((second,), (0.3,), Moves()), modality, items), encode(second, modality, items))

@@ -17,6 +17,8 @@ from worlds import attackers_world, scenes
 
 from crossattack.attacks import Status
 from crossattack.attacks._audition import spread_out
+from crossattack.attacks._cast import Cast
+from crossattack.attacks._moves import Moves
 from crossattack.cli import main
 from crossattack.codes import harden
 from crossattack.encoding import encode
@@ -128,6 +130,22 @@ def test_texts_are_edited_by_two_words_at_most_and_cost_nothing(tmp_path: Path) 
     for before, after in zip(world.words.values, changed, strict=True):
         assert before != after
         assert len(set(before.split()) - set(after.split())) <= 2
+
+
+def test_texts_are_edited_through_the_eyes_of_all_copies(tmp_path: Path) -> None:
+    """Made for two surrogates, edits take more of what both say together than those made for the first alone."""
+    attack, left = quick(copies=2), dict[int, torch.Tensor]()
+    with attackers_world(tmp_path, budget=60) as world:
+        context = world.context(attack)
+        edited = {2: attack.fit(context)(world.words).items.values}
+        pair = [world.black.made[name].network for name in world.black.made]
+        edited[1] = quick().fit(world.context(quick()))(world.words).items.values
+        both = Cast(tuple(pair), (1.0, 1.0), Moves())
+        own = harden(encode(both, "texts", world.words.values))
+        for copies, texts in edited.items():
+            left[copies] = (encode(both, "texts", texts) * own).mean(1)
+    assert len(pair) == 2
+    assert left[2].mean() < left[1].mean()
 
 
 def test_only_families_that_the_audition_left_are_trained_again(tmp_path: Path) -> None:

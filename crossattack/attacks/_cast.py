@@ -19,6 +19,7 @@ from crossattack.encoding import encode_images
 from surrogates.folding import folded
 from surrogates.halfway import halfway
 from surrogates.network import HashingNetwork
+from surrogates.texts import Texts
 
 Push: TypeAlias = Literal["bits", "relaxed", "features", "middle"]
 Bytes: TypeAlias = UInt8[Tensor, "items 3 height width"]
@@ -29,15 +30,24 @@ FAINT = 0.05  # of the most trusted one's trust
 
 @dataclass(frozen=True)
 class Cast:
-    """Surrogates that stand together, how far each is trusted, and the moves by which their slopes are followed."""
+    """Surrogates that stand together as one encoder, how far each is trusted, and the moves by which their slopes are followed."""
 
     networks: tuple[HashingNetwork, ...]
     trust: tuple[float, ...]
     moves: Moves
 
-    def lean(self, images: Bytes, device: str) -> Codes:
-        """What they agree on: the signs of the mean of their relaxed codes, by trust."""
-        return harden(torch.stack([trust * encode_images(network, images, device=device) for trust, network in self._pairs()]).sum(0))
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """Words that all of them know: they learned from the same texts."""
+        return self.networks[0].vocabulary
+
+    def encode_images(self, images: Float[Tensor, "items 3 height width"]) -> Float[Tensor, "items bits"]:
+        """The mean of their relaxed codes, by trust."""
+        return self._mean([network.encode_images(images) for network in self.networks])
+
+    def encode_texts(self, texts: Texts) -> Float[Tensor, "items bits"]:
+        """The mean of their relaxed codes, by trust."""
+        return self._mean([network.encode_texts(texts) for network in self.networks])
 
     def folded(self) -> "Cast":
         """The same for slopes alone, which are found sooner in networks without batch normalisations."""
@@ -90,6 +100,9 @@ class Cast:
     def joined(self, trust: float, networks: Sequence[HashingNetwork]) -> "Cast":
         """With these beside them, each trusted as far as that."""
         return replace(self, networks=(*self.networks, *networks), trust=(*self.trust, *[trust] * len(networks)))
+
+    def _mean(self, codes: Sequence[Float[Tensor, "items bits"]]) -> Float[Tensor, "items bits"]:
+        return torch.stack([trust / sum(self.trust) * each for trust, each in zip(self.trust, codes, strict=True)]).sum(0)
 
     def _turned(self, network: HashingNetwork, clean: Bytes, changed: Bytes) -> Tensor:
         device = next(network.parameters()).device

@@ -20,7 +20,7 @@ from crossattack.attacks._performing import Asking, Memory, Pattern, performed, 
 from crossattack.attacks._recipe import SurrogateRecipe
 from crossattack.attacks._wording import LossOf, reworded
 from crossattack.codes import harden
-from crossattack.encoding import encode_texts
+from crossattack.encoding import encode_images, encode_texts
 from crossattack.errors import UsageError
 from crossattack.oracle import Reveals
 from surrogates.network import HashingNetwork
@@ -64,7 +64,7 @@ class Understudy:
     smooth, pattern    share of the points asked about that go on along a pattern, and which
     enough       share of its bits: a picture that has turned so many is asked about no more, and others have its queries
 
-    A text is edited as by `tags`, away from the code that the first surrogate gives it. Where the target shows lists and no codes,
+    A text is edited as by `tags`, away from the code that the surrogates give it. Where the target shows lists and no codes,
     triplets of whole pairs are learned, all surrogates are trusted alike, there is nothing to ask on the way, and what is said above of
     codes, of texts' share and of who is asked about does nothing.
 
@@ -144,12 +144,11 @@ class Understudy:
 
         def perturb(items: Items) -> Perturbed:
             if isinstance(items, Words):
-                network = cast.networks[0]
-                return unasked(reworded(context, network, items, self._leaving(context, network, items), rules, search))
+                return unasked(reworded(context, cast, items, self._leaving(context, cast, items), rules, search))
             if shown is not None and torch.equal(pairs.images[list(items.ids)], items.values):
                 images, status = shown
                 return Perturbed(Pictures(items.ids, images[list(items.ids)]), tuple(status[item] for item in items.ids))
-            own = cast.lean(items.values, context.device)
+            own = harden(encode_images(cast, items.values, device=context.device))
             pushed = agreed(own, memory.clean_codes, self.consensus) if memory else own.float()
             return unasked(Pictures(items.ids, changed(context, cast, items, pushed, self.descent)))
 
@@ -218,7 +217,7 @@ class Understudy:
             answers, others = in_doubt(context, answers, others, first, doubted)
         return answers, others, left
 
-    def _leaving(self, context: AttackContext, network: HashingNetwork, items: Words) -> LossOf:
-        """How much of its own code each text still has, by this surrogate."""
-        own = harden(encode_texts(network, items.values, device=context.device)).float().to(context.device)
+    def _leaving(self, context: AttackContext, cast: Cast, items: Words) -> LossOf:
+        """How much of its own code each text still has, by their word."""
+        own = harden(encode_texts(cast, items.values, device=context.device)).float().to(context.device)
         return lambda row: lambda relaxed: (relaxed * own[row]).mean(1)
