@@ -42,13 +42,14 @@ def test_the_bill_is_what_it_says(queries: int, tmp_path: Path) -> None:
     assert bill.spent <= 100
 
 
-def test_a_budget_that_is_short_leaves_enough_to_learn_from(tmp_path: Path) -> None:
-    """Of 68 queries 32 are not for the six attacked pictures, which wanted 100 each and get six."""
+def test_a_budget_that_is_short_leaves_enough_to_learn_from(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Of 68 queries 32 are not for the six attacked pictures, which wanted 100 each and get six, and it says so."""
     attack = quick(queries=100)
     with attackers_world(tmp_path, budget=68, attacked=6) as world:
         attack.fit(world.context(attack))
         assert 30 <= world.ledger.bill("attacker").phases["attack"] <= 36  # of which some may be the same picture twice
         assert len(world.black.made["surrogate-convnet"].answers.images) == 32 - 8 - 32 // 10
+    assert "`attack.queries` is 100; the budget, its share of each item and the steps leave 6 to each." in caplog.text
 
 
 @pytest.mark.parametrize("settings", [{"queries": 1}, {"queries": 7, "steps": 0}])

@@ -1,5 +1,6 @@
 """Understudy: surrogates that learn the target's part bit by bit, are judged in an audition, and go on learning on stage."""
 
+import logging
 from dataclasses import dataclass, fields, replace
 from typing import Annotated, ClassVar, TypeVar
 
@@ -25,6 +26,7 @@ from crossattack.errors import UsageError
 from crossattack.oracle import Reveals
 from surrogates.network import HashingNetwork
 
+log = logging.getLogger("crossattack")
 LEAST = 4 * LEAST_PAIRS  # queries to learn from before any is spent on an attacked picture
 TRIED = 200  # edits of a text that are scored, after a ranking by their slopes
 Part = TypeVar("Part", Descent, Asking)
@@ -165,7 +167,10 @@ class Understudy:
             raise UsageError("`attack.queries` asks for codes on the way, the target shows lists; leave it out.")
         most = min(self.queries, max(0, oracle.cap - LEAST) // max(1, context.attacked))
         most = most if oracle.per_item is None else min(most, oracle.per_item)
-        return most if most > 1 and self.steps else 0  # the first is for its clean code
+        most = most if most > 1 and self.steps else 0  # the first is for its clean code
+        if most < self.queries:
+            log.warning("`attack.queries` is %d; the budget, its share of each item and the steps leave %d to each.", self.queries, most)
+        return most
 
     def _prepared(self, context: AttackContext, most: int) -> tuple[Cast, Memory | None]:
         """Surrogates that have learned, been auditioned and rehearsed; and what they know by its codes, if codes came back."""
