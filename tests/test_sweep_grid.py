@@ -142,7 +142,7 @@ def test_a_refused_setting_is_an_error_of_the_configuration(tmp_path: Path) -> N
         ("bits", 24, {"target.bits": [16, 32, 64, 128]}),
         ("defences", 22, {"seed": [0, 1]}),
         ("leaderboard", 69, {"seed": [0, 1, 2]}),
-        ("ablation", 69, {}),
+        ("ablation", 73, {}),
         ("gap", 17, {"oracle.budget": [2000, 500, 50000, 52000]}),
     ],
 )

@@ -65,8 +65,9 @@ def test_what_is_not_asked_on_the_way_is_learned_from(settings: dict[str, int], 
     assert counts[0] == counts[1] > 40
 
 
-def test_a_picture_that_the_target_refuses_is_asked_about_no_more_and_the_others_go_on(tmp_path: Path) -> None:
-    attack = quick(queries=7, eps=0.05)
+@pytest.mark.parametrize("swaps", [0.0, 1.0])
+def test_a_picture_that_the_target_refuses_is_asked_about_no_more_and_the_others_go_on(swaps: float, tmp_path: Path) -> None:
+    attack = quick(queries=7, eps=0.05, swaps=swaps)
     with attackers_world(tmp_path, budget=100, attacked=6) as world:
         context = world.context(attack)
         prudish = Prudish(context.oracle._account.endpoint, world.pictures.values[2])
@@ -196,6 +197,8 @@ OPTIONS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (  # each beside wh
     (ASKING | {"smooth": 0.5}, {"pattern": "colours"}),
     (ASKING | {"smooth": 0.5}, {"pattern": "patches"}),
     (ASKING | {"eps": 0.4}, {"enough": 0.1}),
+    (ASKING, {"swaps": 0.5}),
+    (ASKING, {"swaps": 1.0}),
 )
 
 

@@ -123,18 +123,22 @@ def points_of(
     descent: Descent,
     steps: int,
     last: int = 1,
+    number: int = 0,
 ) -> list[Bytes]:
     """The `last` points on the way down from `start`, as a file holds them inside the balls around the clean pictures.
 
     A picture's way is its own: it depends neither on who goes beside it nor on how many. Where features are pushed, which have no slope
-    at the clean picture, it begins anywhere.
+    at the clean picture, it begins anywhere. number: of the way, by which it draws.
     """
     found, slopes = list[list[Bytes]](), cast.folded()
     for rows in torch.split(torch.arange(len(pictures.ids)), AT_ONCE):
         here = Pictures(tuple(pictures.ids[row] for row in rows.tolist()), pictures.values[rows])
         ball = ball_of_pictures(as_floats(here.values.to(context.device)), descent.eps, descent.norm)
         alpha, begin = ball.eps / 4 if descent.alpha is None else descent.alpha, as_floats(start[rows].to(context.device))
-        draw, value = drawing(context, here), slopes.keeping(ball.clean, codes[rows].to(context.device), descent.push, descent.nearness)
+        draw, value = (
+            drawing(context, here, number),
+            slopes.keeping(ball.clean, codes[rows].to(context.device), descent.push, descent.nearness),
+        )
         if descent.push in FLAT and torch.equal(start, pictures.values):
             begin = ball.anywhere(draw(tuple(begin.shape[1:])))
         points = deque(way(value, ball, cast.moves, draw, begin, alpha=alpha, steps=steps), maxlen=last)
@@ -147,7 +151,7 @@ def changed(context: AttackContext, cast: Cast, pictures: Pictures, codes: Float
     best, most = pictures.values, torch.full((len(pictures.ids),), -1.0)
     ball = ball_of_pictures(as_floats(pictures.values), descent.eps, descent.norm)
     for number in range(descent.starts if descent.steps else 0):
-        start = pictures.values if number == 0 else _anywhere(context, pictures, ball, number)
+        start = pictures.values if number == 0 else anywhere(context, pictures, ball, number)
         points = points_of(context, cast, pictures, start, codes, descent, descent.steps, descent.late)
         found = points[-1] if len(points) == 1 else to_bytes(torch.stack([as_floats(point) for point in points]).mean(0), ball)
         if descent.starts == 1:
@@ -157,7 +161,7 @@ def changed(context: AttackContext, cast: Cast, pictures: Pictures, codes: Float
     return best
 
 
-def _anywhere(context: AttackContext, pictures: Pictures, ball: Ball, number: int) -> Bytes:
+def anywhere(context: AttackContext, pictures: Pictures, ball: Ball, number: int) -> Bytes:
     """A random point of each picture's ball, its own."""
     streams = (context.streams.torch("starts", number, item) for item in pictures.ids)
     return to_bytes(ball.anywhere(torch.stack([torch.rand(ball.clean.shape[1:], generator=stream) for stream in streams])), ball)

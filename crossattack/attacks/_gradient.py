@@ -94,9 +94,10 @@ def moved(context: AttackContext, encoder: OpenEncoder, items: Items, loss: Loss
     return ground.land(descend(lambda points: loss(ground.relaxed(points)), ground.ball, moves, draw, alpha=alpha, steps=radii.steps))
 
 
-def drawing(context: AttackContext, items: Items) -> Draw:
-    """Uniform draws for these items, each from a generator of its own that goes on from call to call."""
-    generators = [context.streams.torch("moves", modality_of(items), item) for item in items.ids]
+def drawing(context: AttackContext, items: Items, number: int = 0) -> Draw:
+    """Uniform draws for these items, each from a generator of its own that goes on from call to call; number: of several for each item."""
+    more = (number,) if number else ()
+    generators = [context.streams.torch("moves", modality_of(items), item, *more) for item in items.ids]
 
     def draw(shape: tuple[int, ...]) -> Tensor:
         return torch.stack([torch.rand(shape, generator=generator) for generator in generators]).to(context.device)

@@ -1,10 +1,8 @@
 """Performing: all attacked pictures together, asked about on their way, round by round, by surrogates that learn as they go."""
 
-import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int64
@@ -16,34 +14,18 @@ from crossattack.attacks._audition import Descent, asked_codes, changed, points_
 from crossattack.attacks._balls import ball_of_pictures, to_bytes
 from crossattack.attacks._cast import Bytes, Cast, agreed
 from crossattack.attacks._context import AttackContext
+from crossattack.attacks._questions import Asking, Pattern, Performance, asked_about
 from crossattack.attacks._surrogate import in_a_line
-from crossattack.attacks._verdict import SHARE
+from crossattack.attacks._swapping import swapped
 from crossattack.attacks._weights import keep_weights, took_up
 from crossattack.codes import Codes
 from crossattack.encoding import as_floats
-from crossattack.errors import BudgetRefused, ItemRefused
+from crossattack.errors import BudgetRefused
 from surrogates.training import Schedule, train
 
-log = logging.getLogger("crossattack")
 OLD = 0.5  # pictures that were learned before, for each new one
 REHEARSALS = 2  # rounds
 COARSE, PATCHES = 8, 4  # squares along each side of a smooth pattern; places for a patch along each side
-Pattern: TypeAlias = Literal["smooth", "colours", "patches"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asking:
-    """How many points a round asks about and which, what is learned of them and how often, and who is asked about no more.
-
-    Each as `Understudy` says.
-    """
-
-    asked: int
-    epochs: int
-    change: float
-    smooth: float
-    pattern: Pattern
-    enough: float
 
 
 @dataclass
@@ -114,42 +96,21 @@ def rehearsed(context: AttackContext, cast: Cast, memory: Memory, descent: Desce
     return cast
 
 
-@dataclass
-class Performance:
-    """The best of each attacked picture so far, how much of its code it has turned, and whether the target answers questions about it."""
-
-    own: Codes
-    images: Bytes
-    far: Float[Tensor, " items"]
-    heard: Bool[Tensor, " items"]
-
-    def keep(self, rows: Int64[Tensor, " shown"], images: Bytes, codes: Codes) -> None:
-        """Of these pictures, those whose codes are as far as the best so far, or farther."""
-        turned = (codes != self.own[rows]).float().mean(1)
-        farther = turned >= self.far[rows]
-        self.images[rows[farther]], self.far[rows[farther]] = images[farther], turned[farther]
-
-    def status(self, short: Status) -> tuple[Status, ...]:
-        """By the answers; `short` of those that did not get far enough, unless the target refused them."""
-        kinds = zip((self.far >= SHARE).tolist(), self.heard.tolist(), strict=True)
-        return tuple(Status.SUCCEEDED if far else short if heard else Status.ERROR for far, heard in kinds)
-
-
 def performed(
     context: AttackContext, cast: Cast, memory: Memory, clean: Bytes, descent: Descent, asking: Asking, most: int
 ) -> tuple[Bytes, tuple[Status, ...]]:
-    """So many queries for each picture: its clean code, then `asking.asked` points a round on the way from its best so far.
+    """So many queries for each picture: its clean code, `asking.asked` points a round on the way from its best so far, and swaps.
 
     The best is the one whose code is farthest from the clean one; of as far ones, the last. A picture that has turned `asking.enough` of
     its bits is asked about no more, and the others have its queries, as far as the oracle lets any one have more. Nor is one that the
     target refuses to answer about.
     """
-    bits = memory.codes.shape[1]
-    own, heard = _asked(context, clean, tuple(range(len(clean))), bits)
+    bits, swaps = memory.codes.shape[1], round(asking.swaps * (most - 1))
+    own, heard = asked_about(context, clean, tuple(range(len(clean))), bits)
     best = Performance(own, clean.clone(), torch.zeros(len(clean)), heard)
     pushed = agreed(own, memory.clean_codes, descent.consensus)
-    rows, asked, left = heard.nonzero().flatten(), 1, (most - 1) * len(clean)
-    each = most if asking.enough == 1 else context.oracle.per_item or 1 + left  # that one picture may have
+    rows, asked, left = heard.nonzero().flatten(), 1, (most - 1 - swaps) * len(clean)
+    each = most - swaps if asking.enough == 1 else context.oracle.per_item or 1 + left  # that one picture may have
     while len(rows) and (count := min(asking.asked, each - asked, left // len(rows))) > 0:
         pictures = Pictures(tuple(rows.tolist()), clean[rows])
         steps = max(descent.steps, asking.asked) if asked == 1 else asking.asked
@@ -164,12 +125,16 @@ def performed(
         if len(answers) < count:  # by a service that bills repeated attempts
             return best.images, best.status(Status.EXHAUSTED)
         asked, left, going = asked + count, left - count * len(rows), best.far[rows] < asking.enough
-        if going.any() and min(each - asked, left // int(going.sum())) > 0:
+        if going.any() and (swaps or min(each - asked, left // int(going.sum())) > 0):
             moved, found, turned = torch.cat(shown), torch.cat(answers), torch.cat([answer != own[rows] for answer in answers])
             cast = cast.judged(clean[rows].repeat(count, 1, 1, 1), moved, turned.float())
             lesson = memory.lesson(moved, found, turned, context.streams.torch("lesson", left))
             learn(context, cast, f"performance-{asked - 1}", lesson, asking)
         rows = rows[going]
+    if swaps and len(rows):
+        left += swaps * len(clean)
+        most = swaps if asking.enough == 1 else (context.oracle.per_item or asked + left) - asked
+        swapped(context, cast, best, Pictures(tuple(rows.tolist()), clean[rows]), pushed[rows], descent, asking, most, left)
     return best.images, best.status(Status.FAILED)
 
 
@@ -178,25 +143,11 @@ def _answers(context: AttackContext, shown: Sequence[Bytes], ids: tuple[int, ...
     found, heard = list[Codes](), torch.ones(len(ids), dtype=torch.bool)
     with context.progress.stage("asking on the way", len(shown) * len(ids)) as tick, suppress(BudgetRefused):
         for point in shown:
-            codes, answered = _asked(context, point, ids, bits)
+            codes, answered = asked_about(context, point, ids, bits)
             found.append(codes)
             heard &= answered
             tick(len(ids), queries_left=context.oracle.remaining)
     return found, heard
-
-
-def _asked(context: AttackContext, images: Bytes, ids: tuple[int, ...], bits: int) -> tuple[Codes, Bool[Tensor, " items"]]:
-    """Their codes, and which pictures the target answers about; the codes of the others say nothing."""
-    try:
-        codes = context.oracle.query_images(images, phase="attack", items=ids).codes
-        return codes, torch.ones(len(ids), dtype=torch.bool)
-    except ItemRefused as error:
-        if len(ids) == 1:
-            log.warning("attacked item %d is asked about no more: %s", ids[0], error)
-            return torch.ones(1, bits, dtype=torch.int8), torch.zeros(1, dtype=torch.bool)
-        halves = [slice(0, len(ids) // 2), slice(len(ids) // 2, len(ids))]  # what was answered before costs nothing now
-        parts = [_asked(context, images[half], ids[half], bits) for half in halves]
-        return torch.cat([codes for codes, _ in parts]), torch.cat([answered for _, answered in parts])
 
 
 def patterned(images: Bytes, clean: Bytes, descent: Descent, asking: Asking, generator: torch.Generator) -> Bytes:

@@ -17,7 +17,8 @@ from crossattack.attacks._drill import Drill, Subject
 from crossattack.attacks._edits import EVERY, Edits, rules_for
 from crossattack.attacks._fields import Eps, Kernel, Norm, Radius, Share, Sizes, Steps
 from crossattack.attacks._moves import Moves
-from crossattack.attacks._performing import Asking, Memory, Pattern, performed, rehearsed
+from crossattack.attacks._performing import Memory, performed, rehearsed
+from crossattack.attacks._questions import Asking, Pattern
 from crossattack.attacks._recipe import SurrogateRecipe
 from crossattack.attacks._wording import LossOf, reworded
 from crossattack.codes import harden
@@ -64,6 +65,7 @@ class Understudy:
     epochs       over what a round taught
     change       by how much more a bit counts there that has turned
     smooth, pattern    share of the points asked about that go on along a pattern, and which
+    swaps        share of `queries` that are asked last, about squares of several changes put into the best so far, see `_swapping`
     enough       share of its bits: a picture that has turned so many is asked about no more, and others have its queries
 
     A text is edited as by `tags`, away from the code that the surrogates give it. Where the target shows lists and no codes,
@@ -116,6 +118,7 @@ class Understudy:
     smooth: Share = 0.0
     pattern: Pattern = "smooth"
     enough: Annotated[float, Field(gt=0, le=1)] = 1.0
+    swaps: Share = 0.0
 
     @property
     def ways(self) -> tuple[Moves, ...]:

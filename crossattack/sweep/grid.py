@@ -45,6 +45,7 @@ LATER: Final[Mapping[str, Any]] = {  # settings that came later, and what there 
     "attack.doubt": 0.0,
     "attack.pattern": "smooth",
     "attack.sizes": [1.0],
+    "attack.swaps": 0.0,
     "target.adversarial": 0.0,
     "target.adversarial_steps": 3,
     "target.smoothing": 0.0,

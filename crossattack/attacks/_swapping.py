@@ -1,0 +1,96 @@
+"""Swapping: squares of several changes of a picture, put into its best one so far and kept where the target says that they help.
+
+The changes are the surrogates' own: what all of them make together, and what each makes alone. They lead to other places, and which of
+them is right where, only the target knows.
+"""
+
+from contextlib import suppress
+from dataclasses import replace
+from math import sqrt
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from crossattack.attacks import Pictures
+from crossattack.attacks._audition import Descent, anywhere, changed, points_of
+from crossattack.attacks._balls import ball_of_pictures, to_bytes
+from crossattack.attacks._cast import Bytes, Cast
+from crossattack.attacks._context import AttackContext
+from crossattack.attacks._questions import Asking, Performance, asked_about
+from crossattack.encoding import as_floats
+from crossattack.errors import BudgetRefused
+
+CHANGES = 4  # of each picture
+AREAS = ((0.1, 1 / 2), (0.3, 1 / 4), (0.6, 1 / 8), (1.0, 1 / 16))  # of swaps, until when; of a picture, what a square covers until then
+
+
+def swapped(
+    context: AttackContext,
+    cast: Cast,
+    best: Performance,
+    pictures: Pictures,
+    codes: Float[Tensor, "items bits"],
+    descent: Descent,
+    asking: Asking,
+    most: int,
+    queries: int,
+) -> None:
+    """Ask about pictures `most` times each, and `queries` in all: first about every change whole, then about squares put into the best.
+
+    A picture that has turned `asking.enough` of its bits is asked about no more, nor is one that the target refuses to answer about.
+
+    Differs from the paper: one picture in place of a population; its mates are the surrogates' changes; squares in place of pixels.
+
+    Paper: Alzantot, Sharma, Chakraborty, Zhang, Hsieh, Srivastava, "GenAttack: Practical Black-box Attacks with Gradient-free
+    Optimization", GECCO 2019.
+    """
+    changes = changes_of(context, cast, pictures, codes, descent)
+    streams = [context.streams.torch("swaps", item) for item in pictures.ids]
+    ids, rows = torch.tensor(pictures.ids), torch.arange(len(pictures.ids))
+    with context.progress.stage("swapping", most) as tick, suppress(BudgetRefused):
+        for number in range(most):
+            rows = rows[best.heard[ids[rows]] & (best.far[ids[rows]] < asking.enough)]
+            if not 0 < len(rows) <= queries:
+                break
+            drawn = torch.stack([torch.rand(3, generator=streams[row]) for row in rows.tolist()])
+            if number < CHANGES:
+                shown = changes[number][rows]
+            else:
+                mates = torch.stack(changes)[(drawn[:, 0] * CHANGES).long(), rows]
+                there = squares(drawn[:, 1:], tuple(mates.shape[2:]), area(number / most))
+                shown = torch.where(there, mates, best.images[ids[rows]])
+            ball = ball_of_pictures(as_floats(pictures.values[rows]), descent.eps, descent.norm)
+            shown = to_bytes(ball.project(as_floats(shown)), ball)
+            answers, heard = asked_about(context, shown, tuple(ids[rows].tolist()), best.own.shape[1])
+            best.heard[ids[rows]] = heard
+            best.keep(ids[rows][heard], shown[heard], answers[heard])
+            queries -= len(rows)
+            tick(1, queries_left=context.oracle.remaining, bits_turned=float(best.far[ids].mean()))
+
+
+def changes_of(context: AttackContext, cast: Cast, pictures: Pictures, codes: Float[Tensor, "items bits"], descent: Descent) -> list[Bytes]:
+    """Where each picture ends by all surrogates from where it is, and by one after the other alone, each time from a random point."""
+    ball = ball_of_pictures(as_floats(pictures.values), descent.eps, descent.norm)
+    found = [changed(context, cast, pictures, codes, descent)]
+    for number in range(1, CHANGES):
+        alone = replace(cast, networks=(cast.networks[number % len(cast.networks)],), trust=(1.0,))
+        start = anywhere(context, pictures, ball, number)
+        found += points_of(context, alone, pictures, start, codes, descent, descent.steps, number=number)
+    return found
+
+
+def area(spent: float) -> float:
+    """Share of a picture that a square covers once this share of the swaps is spent."""
+    return next(share for until, share in AREAS if spent <= until)
+
+
+def squares(places: Float[Tensor, "items 2"], size: tuple[int, ...], share: float) -> Bool[Tensor, "items 1 height width"]:
+    """One square a picture that covers this share of it, as far down and to the right as its two draws from [0, 1) say."""
+    inside = list[Tensor]()
+    for side, place in zip(size, places.unbind(1), strict=True):
+        long = max(1, round(sqrt(share) * side))
+        first, pixels = (place * (side - long + 1)).long()[:, None], torch.arange(side)
+        inside.append((pixels >= first) & (pixels < first + long))
+    rows, columns = inside
+    return (rows[:, :, None] & columns[:, None, :])[:, None]
