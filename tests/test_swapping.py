@@ -1,5 +1,6 @@
 """Swaps: squares of several changes of a picture, kept where the target says that they help."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ def test_squares_get_smaller() -> None:
     found = [area(spent / 100) for spent in range(101)]
     assert found == sorted(found, reverse=True)
     assert sorted(set(found), reverse=True) == [share for _, share in AREAS] == [1 / 2, 1 / 4, 1 / 8, 1 / 16]
+    assert area(1.5) == 1 / 16
     assert found.count(1 / 2) == 11
     assert found.count(1 / 16) == 40
 
@@ -57,3 +59,15 @@ def test_the_best_is_patched_from_the_changes_and_never_turns_back(norm: str, tm
     change = (best.images.double() - world.pictures.values.double()) / 255
     size = change.abs().amax((1, 2, 3)) if norm == "linf" else change.square().sum((1, 2, 3)).sqrt()
     assert (size <= attack.eps * (1 + 1e-6)).all()
+
+
+def test_swaps_of_a_picture_that_has_turned_enough_go_to_the_others(tmp_path: Path) -> None:
+    """Twelve each are 72, all but the first of them swaps."""
+    attack = quick(queries=12, swaps=1.0, enough=0.32, eps=0.4)
+    with attackers_world(tmp_path, budget=150, attacked=6) as world:
+        attack.fit(world.context(attack))
+        rows = sqlite3.connect(tmp_path / "ledger.sqlite").execute("SELECT item, COUNT(*) FROM charge WHERE item IS NOT NULL GROUP BY item")
+        each = dict(rows.fetchall())
+    assert len(each) == 6
+    assert sum(each.values()) <= 72
+    assert min(each.values()) < 12 < max(each.values())

@@ -131,11 +131,12 @@ def performed(
             lesson = memory.lesson(moved, found, turned, context.streams.torch("lesson", left))
             learn(context, cast, f"performance-{asked - 1}", lesson, asking)
         rows = rows[going]
+    short = Status.FAILED
     if swaps and len(rows):
         left += swaps * len(clean)
         most = swaps if asking.enough == 1 else (context.oracle.per_item or asked + left) - asked
-        swapped(context, cast, best, Pictures(tuple(rows.tolist()), clean[rows]), pushed[rows], descent, asking, most, left)
-    return best.images, best.status(Status.FAILED)
+        short = swapped(context, cast, best, Pictures(tuple(rows.tolist()), clean[rows]), pushed[rows], descent, asking, most, left)
+    return best.images, best.status(short)
 
 
 def _answers(context: AttackContext, shown: Sequence[Bytes], ids: tuple[int, ...], bits: int) -> tuple[list[Codes], Bool[Tensor, " items"]]:

@@ -4,7 +4,6 @@ The changes are the surrogates' own: what all of them make together, and what ea
 them is right where, only the target knows.
 """
 
-from contextlib import suppress
 from dataclasses import replace
 from math import sqrt
 
@@ -12,7 +11,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from crossattack.attacks import Pictures
+from crossattack.attacks import Pictures, Status
 from crossattack.attacks._audition import Descent, anywhere, changed, points_of
 from crossattack.attacks._balls import ball_of_pictures, to_bytes
 from crossattack.attacks._cast import Bytes, Cast
@@ -35,20 +34,22 @@ def swapped(
     asking: Asking,
     most: int,
     queries: int,
-) -> None:
-    """Ask about pictures `most` times each, and `queries` in all: first about every change whole, then about squares put into the best.
+) -> Status:
+    """Ask about pictures up to `most` times each, `queries` in all: first about every change whole, then about squares put into the best.
 
     A picture that has turned `asking.enough` of its bits is asked about no more, nor is one that the target refuses to answer about.
+    Returns what is said of pictures that have not turned enough: EXHAUSTED where the budget did not last, as repeated attempts were
+    billed too.
 
-    Differs from the paper: one picture in place of a population; its mates are the surrogates' changes; squares in place of pixels.
+    Differs from the paper: one picture in place of a population, whose mates are the surrogates' changes; squares in place of pixels.
 
     Paper: Alzantot, Sharma, Chakraborty, Zhang, Hsieh, Srivastava, "GenAttack: Practical Black-box Attacks with Gradient-free
     Optimization", GECCO 2019.
     """
-    changes = changes_of(context, cast, pictures, codes, descent)
+    changes = torch.stack(changes_of(context, cast, pictures, codes, descent))
     streams = [context.streams.torch("swaps", item) for item in pictures.ids]
-    ids, rows = torch.tensor(pictures.ids), torch.arange(len(pictures.ids))
-    with context.progress.stage("swapping", most) as tick, suppress(BudgetRefused):
+    ids, rows, usual = torch.tensor(pictures.ids), torch.arange(len(pictures.ids)), queries / len(pictures.ids)
+    with context.progress.stage("swapping", round(usual)) as tick:
         for number in range(most):
             rows = rows[best.heard[ids[rows]] & (best.far[ids[rows]] < asking.enough)]
             if not 0 < len(rows) <= queries:
@@ -57,16 +58,20 @@ def swapped(
             if number < CHANGES:
                 shown = changes[number][rows]
             else:
-                mates = torch.stack(changes)[(drawn[:, 0] * CHANGES).long(), rows]
-                there = squares(drawn[:, 1:], tuple(mates.shape[2:]), area(number / most))
+                mates = changes[(drawn[:, 0] * CHANGES).long(), rows]
+                there = squares(drawn[:, 1:], tuple(mates.shape[2:]), area(number / usual))
                 shown = torch.where(there, mates, best.images[ids[rows]])
             ball = ball_of_pictures(as_floats(pictures.values[rows]), descent.eps, descent.norm)
             shown = to_bytes(ball.project(as_floats(shown)), ball)
-            answers, heard = asked_about(context, shown, tuple(ids[rows].tolist()), best.own.shape[1])
+            try:
+                answers, heard = asked_about(context, shown, tuple(ids[rows].tolist()), best.own.shape[1])
+            except BudgetRefused:
+                return Status.EXHAUSTED
             best.heard[ids[rows]] = heard
             best.keep(ids[rows][heard], shown[heard], answers[heard])
             queries -= len(rows)
             tick(1, queries_left=context.oracle.remaining, bits_turned=float(best.far[ids].mean()))
+    return Status.FAILED
 
 
 def changes_of(context: AttackContext, cast: Cast, pictures: Pictures, codes: Float[Tensor, "items bits"], descent: Descent) -> list[Bytes]:
@@ -81,8 +86,8 @@ def changes_of(context: AttackContext, cast: Cast, pictures: Pictures, codes: Fl
 
 
 def area(spent: float) -> float:
-    """Share of a picture that a square covers once this share of the swaps is spent."""
-    return next(share for until, share in AREAS if spent <= until)
+    """Share of a picture that a square covers once this share of the swaps is spent; of a picture that gets more of them, the least."""
+    return next((share for until, share in AREAS if spent <= until), AREAS[-1][1])
 
 
 def squares(places: Float[Tensor, "items 2"], size: tuple[int, ...], share: float) -> Bool[Tensor, "items 1 height width"]:
