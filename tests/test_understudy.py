@@ -186,6 +186,7 @@ OPTIONS: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = (  # each beside wh
     ({}, {"nearness": 2.0}),
     ({}, {"affine": 1.0}),
     ({"audition": 0}, {"sizes": (0.5, 1.0, 1.5)}),
+    ({"audition": 0, "push": "middle"}, {"sizes": (0.5, 1.0, 1.5)}),
     ({}, {"kernel": 5}),
     ({}, {"scales": 3}),
     ({}, {"neighbours": 2}),

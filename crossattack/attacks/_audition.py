@@ -196,7 +196,7 @@ def auditioned(context: AttackContext, cast: Cast, answers: CodeAnswers, descent
 
 
 def _called(moves: Moves) -> str:
-    return "warped" if moves.affine else "resized" if moves.diversity or len(moves.sizes) > 1 else "straight"
+    return "warped" if moves.affine else "resized" if moves.diversity or moves.sizes != (1.0,) else "straight"
 
 
 def asked_codes(context: AttackContext, images: Bytes) -> Int8[Tensor, "answered bits"]:

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int8, UInt8
 from torch import Tensor
 from torch.nn.functional import cosine_similarity
 
-from crossattack.attacks._moves import Moves, Value
+from crossattack.attacks._moves import Moves, Value, at_size
 from crossattack.codes import Codes, harden
 from crossattack.encoding import encode_images
 from surrogates.folding import folded
@@ -66,14 +66,20 @@ class Cast:
         looks = [halfway(network) if push == "middle" else network.look_at_images for network in self.networks]
         with torch.no_grad():
             before = [network.project_images(clean) for network in self.networks]
-            features = [look(clean) for look in looks] if push in FLAT else []
         scales = [each.abs().mean(1, keepdim=True).clamp(min=1e-6) for each in before]
         weights = [(1 + each.abs() / scale) ** -nearness for each, scale in zip(before, scales, strict=True)]
+        seen = dict[tuple[int, torch.Size], Tensor]()  # of the clean pictures, by surrogate and the size at which it looks at them
+
+        def before_at(number: int, size: torch.Size) -> Tensor:
+            if (number, size) not in seen:
+                with torch.no_grad():
+                    seen[number, size] = looks[number](clean if size == clean.shape[2:] else at_size(clean, size))
+            return seen[number, size]
 
         def part(number: int, points: Float[Tensor, "items 3 height width"]) -> Float[Tensor, " items"]:
             network, weight = self.networks[number], weights[number]
             if push in FLAT:
-                return cosine_similarity(looks[number](points), features[number])
+                return cosine_similarity(looks[number](points), before_at(number, points.shape[2:]))
             made = network.project_images(points)
             firm = made.tanh() if push == "relaxed" else made / scales[number]
             found: Tensor = (codes * weight * firm).mean(1)

@@ -3,7 +3,7 @@
     start        the clean item, or anywhere in the ball
     diversity    the slope is that of a picture resized and moved a little, with this probability (DI)
     affine       the slope is that of a picture turned, sheared, stretched, moved and perhaps mirrored, with this probability (EOT)
-    sizes        it is that of the picture at so many times its size, at one of these factors a step, in turn (RDI)
+    sizes        the slope is that of a picture at so many times its size, by one of these factors a step, in turn (RDI)
     scales       the slope is the mean over the picture at 1, 1/2, 1/4, ... of its brightness (SI)
     kernel       the slope of a picture is smoothed by a Gaussian of this many pixels (TI)
     decay        slopes add up from step to step, each divided by its mean size, the sum fading by this factor (MI)
@@ -14,7 +14,7 @@ What none of them says is plain projected descent. `descend` is the whole loop, 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
@@ -138,11 +138,18 @@ def warped(images: Float[Tensor, "items 3 height width"], probability: float, dr
 def sized(images: Float[Tensor, "items 3 height width"], factor: float) -> Float[Tensor, "items 3 higher wider"]:
     """Pictures at so many times their size, between whose pixels is drawn in straight lines.
 
+    Differs from the paper: they stay at that size, with nothing around them; sizes come in turn, one a step, smaller ones too, where
+    the paper takes the mean over several in each step.
+
     Paper: Zou, Pan, Qiu, Liu, Rui, Li, "Improving the Transferability of Adversarial Examples with Resized-Diverse-Inputs,
     Diversity-Ensemble and Region Fitting", ECCV 2020.
     """
-    height, width = (max(1, round(factor * side)) for side in images.shape[2:])
-    return functional.interpolate(images, size=(height, width), mode="bilinear", align_corners=False)
+    return at_size(images, [max(1, round(factor * side)) for side in images.shape[2:]])
+
+
+def at_size(images: Float[Tensor, "items 3 height width"], size: Sequence[int]) -> Float[Tensor, "items 3 higher wider"]:
+    """Pictures so many pixels high and wide."""
+    return functional.interpolate(images, size=tuple(size), mode="bilinear", align_corners=False)
 
 
 def smoothed(slope: Float[Tensor, "items 3 height width"], kernel: int) -> Float[Tensor, "items 3 height width"]:

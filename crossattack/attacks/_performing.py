@@ -105,12 +105,12 @@ def performed(
     its bits is asked about no more, and the others have its queries, as far as the oracle lets any one have more. Nor is one that the
     target refuses to answer about.
     """
-    bits, swaps = memory.codes.shape[1], round(asking.swaps * (most - 1))
+    bits, swaps, cap = memory.codes.shape[1], round(asking.swaps * (most - 1)), context.oracle.per_item
     own, heard = asked_about(context, clean, tuple(range(len(clean))), bits)
     best = Performance(own, clean.clone(), torch.zeros(len(clean)), heard)
     pushed = agreed(own, memory.clean_codes, descent.consensus)
     rows, asked, left = heard.nonzero().flatten(), 1, (most - 1 - swaps) * len(clean)
-    each = most - swaps if asking.enough == 1 else context.oracle.per_item or 1 + left  # that one picture may have
+    each = most - swaps if asking.enough == 1 else 1 + left if cap is None else cap - swaps  # that one picture may have before its swaps
     while len(rows) and (count := min(asking.asked, each - asked, left // len(rows))) > 0:
         pictures = Pictures(tuple(rows.tolist()), clean[rows])
         steps = max(descent.steps, asking.asked) if asked == 1 else asking.asked
@@ -124,7 +124,7 @@ def performed(
             best.keep(rows, point, answer)
         if len(answers) < count:  # by a service that bills repeated attempts
             return best.images, best.status(Status.EXHAUSTED)
-        asked, left, going = asked + count, left - count * len(rows), best.far[rows] < asking.enough
+        asked, left, going = asked + count, left - count * len(pictures.ids), best.far[rows] < asking.enough
         if going.any() and (swaps or min(each - asked, left // int(going.sum())) > 0):
             moved, found, turned = torch.cat(shown), torch.cat(answers), torch.cat([answer != own[rows] for answer in answers])
             cast = cast.judged(clean[rows].repeat(count, 1, 1, 1), moved, turned.float())
@@ -134,7 +134,7 @@ def performed(
     short = Status.FAILED
     if swaps and len(rows):
         left += swaps * len(clean)
-        most = swaps if asking.enough == 1 else (context.oracle.per_item or asked + left) - asked
+        most = swaps if asking.enough == 1 else left if cap is None else cap - asked
         short = swapped(context, cast, best, Pictures(tuple(rows.tolist()), clean[rows]), pushed[rows], descent, asking, most, left)
     return best.images, best.status(short)
 

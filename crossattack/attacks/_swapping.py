@@ -1,7 +1,7 @@
 """Swapping: squares of several changes of a picture, put into its best one so far and kept where the target says that they help.
 
-The changes are the surrogates' own: what all of them make together, and what each makes alone. They lead to other places, and which of
-them is right where, only the target knows.
+The changes are the surrogates' own: what all of them make together, and what up to three of them make alone. They lead to other places,
+and which of them is right where, only the target knows.
 """
 
 from dataclasses import replace
@@ -41,14 +41,19 @@ def swapped(
     Returns what is said of pictures that have not turned enough: EXHAUSTED where the budget did not last, as repeated attempts were
     billed too.
 
+    Changes and squares are kept that turn as many bits or more. A square that is in the best already costs no query and is one of the
+    swaps all the same.
+
     Differs from the paper: one picture in place of a population, whose mates are the surrogates' changes; squares in place of pixels.
 
     Paper: Alzantot, Sharma, Chakraborty, Zhang, Hsieh, Srivastava, "GenAttack: Practical Black-box Attacks with Gradient-free
     Optimization", GECCO 2019.
     """
+    if not most or queries < len(pictures.ids):
+        return Status.FAILED
     changes = torch.stack(changes_of(context, cast, pictures, codes, descent))
     streams = [context.streams.torch("swaps", item) for item in pictures.ids]
-    ids, rows, usual = torch.tensor(pictures.ids), torch.arange(len(pictures.ids)), queries / len(pictures.ids)
+    ids, rows, usual = torch.tensor(pictures.ids), torch.arange(len(pictures.ids)), min(most, queries / len(pictures.ids))
     with context.progress.stage("swapping", round(usual)) as tick:
         for number in range(most):
             rows = rows[best.heard[ids[rows]] & (best.far[ids[rows]] < asking.enough)]
@@ -75,7 +80,8 @@ def swapped(
 
 
 def changes_of(context: AttackContext, cast: Cast, pictures: Pictures, codes: Float[Tensor, "items bits"], descent: Descent) -> list[Bytes]:
-    """Where each picture ends by all surrogates from where it is, and by one after the other alone, each time from a random point."""
+    """Where each picture ends by all surrogates from where it is, and by one after the other alone, each time from a random point: from the
+    second on, the first after the last."""
     ball = ball_of_pictures(as_floats(pictures.values), descent.eps, descent.norm)
     found = [changed(context, cast, pictures, codes, descent)]
     for number in range(1, CHANGES):
