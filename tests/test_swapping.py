@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from test_perturbing import Prudish
-from understudies import quick
+from understudies import charges, quick
 from worlds import World, attackers_world
 
 from crossattack.attacks import Status, _performing
@@ -49,12 +49,6 @@ def stage(world: World, attack: Understudy) -> tuple[Cast, Performance]:
 
 def turned(world: World, images: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
     return (harden(encode(world.target, "images", images)) != own).float().mean(1)
-
-
-def charges(folder: Path) -> dict[int, int]:
-    """Queries that were paid for, by picture."""
-    rows = sqlite3.connect(folder / "ledger.sqlite").execute("SELECT item, COUNT(*) FROM charge WHERE item IS NOT NULL GROUP BY item")
-    return dict(rows.fetchall())
 
 
 @pytest.mark.parametrize("norm", ["linf", "l2"])

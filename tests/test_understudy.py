@@ -1,7 +1,6 @@
 """Understudy: what it pays and keeps, and that nothing of the target reaches it but answers."""
 
 import json
-import sqlite3
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from remote_runs import ATTACK
 from test_perturbing import Prudish
 from test_serve_cli import started
-from understudies import quick
+from understudies import charges, quick
 from worlds import attackers_world, scenes
 
 from crossattack.attacks import Status
@@ -239,8 +238,7 @@ def test_queries_of_a_picture_that_has_turned_enough_go_to_the_others(tmp_path: 
     attack = quick(queries=12, enough=0.32, eps=0.4)
     with attackers_world(tmp_path, budget=150, attacked=6) as world:
         attack.fit(world.context(attack))
-        rows = sqlite3.connect(tmp_path / "ledger.sqlite").execute("SELECT item, COUNT(*) FROM charge WHERE item IS NOT NULL GROUP BY item")
-        each = dict(rows.fetchall())
+    each = charges(tmp_path)
     assert len(each) == 6
     assert sum(each.values()) <= 72
     assert min(each.values()) < 12 < max(each.values())

@@ -135,10 +135,8 @@ def points_of(
         here = Pictures(tuple(pictures.ids[row] for row in rows.tolist()), pictures.values[rows])
         ball = ball_of_pictures(as_floats(here.values.to(context.device)), descent.eps, descent.norm)
         alpha, begin = ball.eps / 4 if descent.alpha is None else descent.alpha, as_floats(start[rows].to(context.device))
-        draw, value = (
-            drawing(context, here, number),
-            slopes.keeping(ball.clean, codes[rows].to(context.device), descent.push, descent.nearness),
-        )
+        draw = drawing(context, here, number)
+        value = slopes.keeping(ball.clean, codes[rows].to(context.device), descent.push, descent.nearness)
         if descent.push in FLAT and torch.equal(start, pictures.values):
             begin = ball.anywhere(draw(tuple(begin.shape[1:])))
         points = deque(way(value, ball, cast.moves, draw, begin, alpha=alpha, steps=steps), maxlen=last)

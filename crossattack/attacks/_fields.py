@@ -50,9 +50,8 @@ Eps = Annotated[float, BeforeValidator(_number), Field(ge=0, le=1)]  # a radius 
 Radius = Annotated[float, BeforeValidator(_number), Field(ge=0)]  # the same where the norm may be L2, of a whole picture
 Kernel = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]  # pixels
 Share = Annotated[float, Field(ge=0, le=1)]
-Sizes: TypeAlias = Annotated[
-    tuple[Annotated[float, Field(ge=0.25, le=4)], ...], Field(min_length=1, max_length=100)
-]  # times a picture's own
+Size = Annotated[float, Field(ge=0.25, le=4)]  # times a picture's own
+Sizes = Annotated[tuple[Size, ...], Field(min_length=1, max_length=100)]
 Cell = Annotated[int, Field(ge=1, le=1024)]  # pixels
 Queries = Annotated[int, Field(ge=1, le=1_000_000)]  # on behalf of one attacked item
 Hiding: TypeAlias = Literal["none", "mnd"]  # whether each pixel goes as far as the picture hides it; with linf

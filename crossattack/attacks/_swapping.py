@@ -80,8 +80,10 @@ def swapped(
 
 
 def changes_of(context: AttackContext, cast: Cast, pictures: Pictures, codes: Float[Tensor, "items bits"], descent: Descent) -> list[Bytes]:
-    """Where each picture ends by all surrogates from where it is, and by one after the other alone, each time from a random point: from the
-    second on, the first after the last."""
+    """Where each picture ends by all surrogates from where it is, and by three of them alone, each time from a random point.
+
+    The second comes first, and after the last it goes on from the first.
+    """
     ball = ball_of_pictures(as_floats(pictures.values), descent.eps, descent.norm)
     found = [changed(context, cast, pictures, codes, descent)]
     for number in range(1, CHANGES):
