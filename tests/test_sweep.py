@@ -64,13 +64,22 @@ def test_a_cell_that_always_loses_its_worker_and_one_that_raises_fail_with_their
     assert all(found[seed] == ("done", 1, None) for seed in (0, 1, 3, 5))
     out, err = capfd.readouterr()
     assert "failed  seed=4: ValueError: no luck with seed 4  (" in err
-    assert "6/6 failed  seed=2: its worker was killed by SIGKILL, 3 times  (" in err
+    assert "failed  seed=2: its worker was killed by SIGKILL, 3 times  (" in err
+    assert "6/6 " in err
     assert "0 pending, 0 running, 4 done, 2 failed" in out
     assert "Traceback" in (here.folder / "runs/toys/workers.log").read_text()
     raising.unlink()
     (here.folder / "corner/always").unlink()
     assert here.run(), "the next call gives failed cells another chance"
     assert {row.values["seed"]: row.attempts for row in here.rows()} == {0: 1, 1: 1, 2: 4, 3: 1, 4: 2, 5: 1}
+
+
+def test_a_worker_dismissed_after_the_last_cell_is_waited_for(here: Toys) -> None:
+    here.write({"seed": [4]})
+    here.accident("raise", 4)
+    assert not here.run()
+    (worker,) = here.workers()
+    assert not Path(f"/proc/{worker}").exists(), "neither running nor a zombie"
 
 
 def test_finished_cells_are_never_run_again_and_more_of_them_can_be_wanted(here: Toys) -> None:

@@ -13,7 +13,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, final
 
@@ -26,10 +26,11 @@ GRACE: Final = 5.0  # seconds to end in
 
 @dataclass(eq=False)
 class _Worker:
-    """A process, and the cell that it works on."""
+    """A process, and the cell that it works on. leaving: it is to end, or has ended, and gets no other."""
 
     process: subprocess.Popen[str]
-    digest: str | None = field(default=None)
+    digest: str | None = None
+    leaving: bool = False
 
 
 @final
@@ -48,13 +49,13 @@ class Processes:
     def start(self, digest: str, folder: Path) -> None:
         """Let an idle worker begin with the cell, or a new one."""
         while True:
-            worker = next((one for one in self._workers if one.digest is None), None) or self._hired()
+            worker = next((one for one in self._workers if one.digest is None and not one.leaving), None) or self._hired()
             assert worker.process.stdin is not None
             try:
                 worker.process.stdin.write(json.dumps(str(folder.resolve())) + "\n")
                 worker.process.stdin.flush()
             except BrokenPipeError:  # it died while it had nothing to do
-                self._workers.remove(worker)
+                worker.leaving = True
                 continue
             worker.digest = digest
             return
@@ -112,9 +113,9 @@ class Processes:
         assert digest is not None, "workers speak when they are done with a cell"
         worker.digest = None
         if reason is not None:
-            self._workers.remove(worker)
             assert worker.process.stdin is not None
             worker.process.stdin.close()
+            worker.leaving = True
         return Report(digest=digest, reason=reason)
 
     def _lost(self, worker: _Worker) -> Report | None:
