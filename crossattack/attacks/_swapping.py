@@ -4,11 +4,12 @@ The changes are the surrogates' own: what all of them make together, and what up
 and which of them is right where, only the target knows.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import sqrt
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from crossattack.attacks import Pictures, Status
@@ -21,6 +22,7 @@ from crossattack.encoding import as_floats
 from crossattack.errors import BudgetRefused
 
 CHANGES = 4  # of each picture
+DRAWS = 20  # of a square, at most
 AREAS = ((0.1, 1 / 2), (0.3, 1 / 4), (0.6, 1 / 8), (1.0, 1 / 16))  # of swaps, until when; of a picture, what a square covers until then
 
 
@@ -41,8 +43,8 @@ def swapped(
     Returns what is said of pictures that have not turned enough: EXHAUSTED where the budget did not last, as repeated attempts were
     billed too.
 
-    Changes and squares are kept that turn as many bits or more. A square that is in the best already costs no query and is one of the
-    swaps all the same.
+    Changes and squares are kept that turn as many bits or more. A square that is in the best already is drawn again, as it would tell
+    nothing.
 
     Differs from the paper: one picture in place of a population, whose mates are the surrogates' changes; squares in place of pixels.
 
@@ -59,13 +61,10 @@ def swapped(
             rows = rows[best.heard[ids[rows]] & (best.far[ids[rows]] < asking.enough)]
             if not 0 < len(rows) <= queries:
                 break
-            drawn = torch.stack([torch.rand(3, generator=streams[row]) for row in rows.tolist()])
             if number < CHANGES:
                 shown = changes[number][rows]
             else:
-                mates = changes[(drawn[:, 0] * CHANGES).long(), rows]
-                there = squares(drawn[:, 1:], tuple(mates.shape[2:]), area(number / usual))
-                shown = torch.where(there, mates, best.images[ids[rows]])
+                shown = crossed(best.images[ids[rows]], changes[:, rows], area(number / usual), [streams[row] for row in rows.tolist()])
             ball = ball_of_pictures(as_floats(pictures.values[rows]), descent.eps, descent.norm)
             shown = to_bytes(ball.project(as_floats(shown)), ball)
             try:
@@ -91,6 +90,24 @@ def changes_of(context: AttackContext, cast: Cast, pictures: Pictures, codes: Fl
         start = anywhere(context, pictures, ball, number)
         found += points_of(context, alone, pictures, start, codes, descent, descent.steps, number=number)
     return found
+
+
+def crossed(
+    best: Bytes, changes: UInt8[Tensor, "changes items 3 height width"], share: float, streams: Sequence[torch.Generator]
+) -> Bytes:
+    """Each picture with a square of one of its changes in it, drawn from its own stream until that differs; as it is after DRAWS of them.
+
+    share: of a picture, what a square covers.
+    """
+    shown = best.clone()
+    for _ in range(DRAWS):
+        same = torch.nonzero((shown == best).flatten(1).all(1))[:, 0]
+        if not len(same):
+            break
+        drawn = torch.stack([torch.rand(3, generator=streams[row]) for row in same.tolist()])
+        mates = changes[(drawn[:, 0] * len(changes)).long(), same]
+        shown[same] = torch.where(squares(drawn[:, 1:], tuple(mates.shape[2:]), share), mates, best[same])
+    return shown
 
 
 def area(spent: float) -> float:
