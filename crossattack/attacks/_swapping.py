@@ -92,9 +92,7 @@ def changes_of(context: AttackContext, cast: Cast, pictures: Pictures, codes: Fl
     return found
 
 
-def crossed(
-    best: Bytes, changes: UInt8[Tensor, "changes items 3 height width"], share: float, streams: Sequence[torch.Generator]
-) -> Bytes:
+def crossed(best: Bytes, changes: UInt8[Tensor, "changes items 3 height width"], share: float, streams: Sequence[torch.Generator]) -> Bytes:
     """Each picture with a square of one of its changes in it, drawn from its own stream until that differs; as it is after DRAWS of them.
 
     share: of a picture, what a square covers.
