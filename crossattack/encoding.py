@@ -78,9 +78,12 @@ def take_texts(texts: Texts, positions: Int64[Tensor, " taken"]) -> Texts:
 def _in_batches(forward: Callable[[Tensor], Tensor], items: int, batch_size: int) -> Tensor:
     if not items:
         raise UsageError("at least one item to encode wanted, none got; check how the items were chosen.")
-    outputs = []
-    with torch.inference_mode():
-        for start in range(0, items, batch_size):
-            positions = torch.arange(start, start + batch_size).clamp(max=items - 1)
-            outputs.append(forward(positions)[: items - start].cpu())
-    return torch.cat(outputs)  # outside of inference mode: an ordinary tensor, which may be trained on
+    encoded = torch.empty(0)
+    for start in range(0, items, batch_size):
+        positions = torch.arange(start, start + batch_size).clamp(max=items - 1)
+        with torch.inference_mode():
+            batch = forward(positions)[: items - start]
+        if not start:  # one tensor for all: small ones, kept in between the large ones of each pass, would hold those' memory too
+            encoded = torch.empty(items, *batch.shape[1:], dtype=batch.dtype)
+        encoded[start : start + batch_size] = batch  # made outside of inference mode: an ordinary tensor, which may be trained on
+    return encoded

@@ -1,6 +1,8 @@
 """Encoding: in batches of one size, whatever is asked together."""
 
+import multiprocessing
 import sys
+from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 import torch
@@ -59,19 +61,28 @@ class Grey:
         return (torch.tensor(positions) % 256).byte()[:, None, None, None].expand(-1, 3, 64, 64).contiguous()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="allowed: only Linux lets a process forget its peak")
-def test_a_database_streams_from_its_files_and_eight_times_as_much_wants_no_more_memory() -> None:
+def streamed(counts: list[int]) -> list[float]:
+    """The most memory, in MiB, that each so many pictures of files want while they are encoded."""
     target, most = LinearTarget(), list[float]()
     target.encode_images = lambda images: images.mean((2, 3)).repeat(1, 4)  # type: ignore[method-assign]
     encode_images(target, StoredImages(Grey(256)), 64)
-    for count in (1000, 8000):  # as floats 47 and 375 MB
+    for count in counts:
         shelf = Grey(count)
         forget_peak()
         codes = encode_images(target, StoredImages(shelf), 64)
         most.append(peak_memory() or 0.0)
         assert shelf.largest == 64
         assert codes[:, 0].tolist() == pytest.approx([number % 256 / 255 for number in range(count)], abs=1e-5)
-    assert most[1] - most[0] < 20
+    return most
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="allowed: only Linux lets a process forget its peak")
+def test_a_database_streams_from_its_files_and_eight_times_as_much_wants_no_more_memory() -> None:
+    # As floats 47 and 375 MB; malloc may keep a few batches of 3. In a process of its own: memory of other tests comes and goes.
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        few, many = pool.submit(streamed, [1000, 8000]).result()
+    assert few > 0
+    assert many - few < 60
 
 
 def test_encoding_nothing_says_so() -> None:
