@@ -15,7 +15,7 @@ from understudies import charges, quick
 from worlds import attackers_world, scenes
 
 from crossattack.attacks import Status
-from crossattack.attacks._audition import spread_out
+from crossattack.attacks._audition import different, spread_out
 from crossattack.attacks._cast import Cast
 from crossattack.attacks._moves import Moves
 from crossattack.cli import main
@@ -39,6 +39,17 @@ def test_the_bill_is_what_it_says(queries: int, tmp_path: Path) -> None:
     assert len(made.images) == min(room - round(0.2 * room) - room // 10, 48)  # as many as there are
     assert bill.phases["mining"] <= room
     assert bill.spent <= 100
+
+
+def test_equal_texts_leave_their_share_to_pictures(tmp_path: Path) -> None:
+    attack = quick(texts=0.6)
+    with attackers_world(tmp_path, budget=50, attacked=6) as world:
+        context = world.context(attack)
+        few = [context.texts[position % 10] for position in range(len(context.texts))]
+        attack.fit(replace(context, texts=tuple(few)))
+        answers = context.made["surrogate-convnet"].answers
+        assert len(answers.texts) == len(different(few)) == len(set(few)) <= 10
+        assert len(answers.images) == 50 - len(answers.texts) - 50 // 10
 
 
 def test_a_budget_that_is_short_leaves_enough_to_learn_from(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -43,10 +43,7 @@ def own_answers(context: AttackContext, pictures: int, texts: int, spread: Surro
     words = [context.texts[position] for position in order.tolist()]
     if spread is not None:
         order = order[spread_out(_looks(context, spread, context.images[order]), pictures)]
-    different = dict[bytes, Text]()
-    for key, text in zip(fingerprint_texts(words), words, strict=True):
-        different.setdefault(key, text)
-    images, asked = context.images[order[:pictures]], list(different.values())[:texts]
+    images, asked = context.images[order[:pictures]], different(words)[:texts]
     of_texts = context.oracle.query_texts(asked, phase="mining").codes  # first, as they are the fewer
     of_images = asked_codes(context, images)
     if len(of_images) < LEAST_PAIRS:
@@ -54,6 +51,14 @@ def own_answers(context: AttackContext, pictures: int, texts: int, spread: Surro
             f"codes of {LEAST_PAIRS} own pictures wanted, of {len(of_images)} got before the budget ended; raise `oracle.budget`."
         )
     return CodeAnswers(images[: len(of_images)], asked, of_images, of_texts), context.images[order[len(of_images) :]]
+
+
+def different(texts: Sequence[Text]) -> list[Text]:
+    """Each of these once, in the order in which they come first: equal ones are paid for once."""
+    found = dict[bytes, Text]()
+    for key, text in zip(fingerprint_texts(texts), texts, strict=True):
+        found.setdefault(key, text)
+    return list(found.values())
 
 
 def in_doubt(

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from crossattack.attacks import Family, Items, Needs, Perturb, Perturbed, Pictures, Words, unasked
 from crossattack.attacks._answers import Answers, CodeAnswers
-from crossattack.attacks._audition import Descent, auditioned, changed, in_doubt, own_answers
+from crossattack.attacks._audition import Descent, auditioned, changed, different, in_doubt, own_answers
 from crossattack.attacks._cast import Bytes, Cast, Push, agreed
 from crossattack.attacks._context import LEAST_PAIRS, AttackContext
 from crossattack.attacks._drafts import Search
@@ -51,7 +51,7 @@ class Understudy:
 
     families     picture towers, each `TOWER` or `TOWER:WEIGHTS`; none: the one of `surrogate`
     copies       surrogates of each family that the audition left, each from another seed
-    texts        share of the learning budget that goes to own texts
+    texts        share of the learning budget that goes to own texts, as far as they differ; the rest goes to pictures
     audition     queries, at most a tenth of that budget
     spread       own pictures are asked about that are least like each other
     doubt        this share of the own pictures is asked about last: those of whose bits a first surrogate is least sure
@@ -212,7 +212,7 @@ class Understudy:
         """What is learned from, own pictures that were not asked about, and how many queries are left for the audition."""
         if context.oracle.reveals is Reveals.RANKING:
             return context.answers(), None, 0
-        texts, left = min(max(LEAST_PAIRS, round(self.texts * room)), len(context.texts)), min(self.audition, room // 10)
+        texts, left = min(max(LEAST_PAIRS, round(self.texts * room)), len(different(context.texts))), min(self.audition, room // 10)
         pictures = min(room - texts - left - round(self.rehearsed * room), len(context.images))
         if pictures < LEAST_PAIRS:
             wanted = f"a budget that leaves {LEAST_PAIRS} pictures or more to learn from wanted"
