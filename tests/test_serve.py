@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import TypeAdapter
 from served import Served, codes_of, plain, png, serving, small_service
 from worlds import scenes
 
@@ -189,6 +190,12 @@ def test_one_key_from_many_at_once_is_counted_once(served: Served) -> None:
         replies = list(pool.map(lambda _: served.texts(["red", "blue"], keys=["a", "b"]).text, range(16)))
     assert len(set(replies)) == 1
     assert served.stats() == {"items": 2, "images": 0, "texts": 2, "replayed": 30}
+
+
+def test_no_request_waits_for_routes_to_be_put_together(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """FastAPI would do that within the first one, where a second service of the process could be at it too: its warnings are global."""
+    monkeypatch.setattr(TypeAdapter, "__init__", lambda *_, **__: pytest.fail("a route is put together while a request waits"))
+    assert served.stats() == {"items": 0, "images": 0, "texts": 0, "replayed": 0}
 
 
 def test_two_services_may_share_a_file(tmp_path: Path) -> None:

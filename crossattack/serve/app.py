@@ -48,6 +48,7 @@ def make_app(service: Service) -> FastAPI:
     app.include_router(_about(service))
     app.include_router(_answers(service, workers))
     app.include_router(pages(app.openapi))
+    app.openapi()  # FastAPI puts routes together when they are first wanted: here, and not while a first request waits
     return app
 
 
